@@ -1,1 +1,11 @@
-//! Podwright.
+//! Podwright: a Kubernetes admission webhook for Pods.
+
+pub mod engine;
+pub mod mutators;
+pub mod policy_set;
+pub mod review;
+pub mod server;
+pub mod telemetry;
+pub mod tls;
+pub mod validators;
+pub mod view;
