@@ -2,6 +2,8 @@
 
 pub mod engine;
 pub mod mutators;
+pub mod pod;
+pub mod policy;
 pub mod policy_set;
 pub mod review;
 pub mod server;

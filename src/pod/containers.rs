@@ -1,0 +1,145 @@
+//! Containers of all three groups, and their mounts.
+
+use std::fmt;
+
+use serde_json::Value;
+
+/// The three lists of containers that a Pod has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Group {
+    /// `spec.containers`.
+    App,
+    /// `spec.initContainers`, native sidecars among them.
+    Init,
+    /// `spec.ephemeralContainers`.
+    Ephemeral,
+}
+
+impl Group {
+    /// Every group.
+    pub const ALL: [Self; 3] = [Self::App, Self::Init, Self::Ephemeral];
+
+    /// The field of `spec` that holds this group.
+    #[must_use]
+    pub const fn field(self) -> &'static str {
+        match self {
+            Self::App => "containers",
+            Self::Init => "initContainers",
+            Self::Ephemeral => "ephemeralContainers",
+        }
+    }
+}
+
+/// One container.
+#[derive(Debug, Clone, Copy)]
+pub struct Container<'a> {
+    /// The list that it stands in.
+    pub group: Group,
+    /// Its place in that list.
+    pub index: usize,
+    pub(super) raw: &'a Value,
+}
+
+impl<'a> Container<'a> {
+    /// Its name; empty where there is none.
+    #[must_use]
+    pub fn name(&self) -> &'a str {
+        self.raw.get("name").and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// One field.
+    #[must_use]
+    pub fn field(&self, field: &str) -> Option<&'a Value> {
+        self.raw.get(field).filter(|value| !value.is_null())
+    }
+
+    /// One field of its `securityContext`.
+    #[must_use]
+    pub fn security(&self, field: &str) -> Option<&'a Value> {
+        self.field("securityContext")?.get(field).filter(|value| !value.is_null())
+    }
+
+    /// The quantity of one resource (`cpu`) in one list (`requests`, `limits`).
+    #[must_use]
+    pub fn resource(&self, list: &str, resource: &str) -> Option<&'a Value> {
+        self.field("resources")?.get(list)?.get(resource)
+    }
+
+    /// Whether it is an init container that keeps running beside the app (1.29 and later).
+    #[must_use]
+    pub fn is_native_sidecar(&self) -> bool {
+        self.group == Group::Init && self.field("restartPolicy").and_then(Value::as_str) == Some("Always")
+    }
+
+    /// Its volume mounts, in the document's order.
+    pub fn mounts(&self) -> impl Iterator<Item = Mount<'a>> + use<'a> {
+        self.list("volumeMounts").enumerate().map(|(index, raw)| Mount { index, raw })
+    }
+
+    /// The entry of `env` of this name; of several the last, as Kubernetes takes it.
+    #[must_use]
+    pub fn env(&self, name: &str) -> Option<&'a Value> {
+        self.list("env").filter(|entry| entry.get("name").and_then(Value::as_str) == Some(name)).last()
+    }
+
+    /// The whole container.
+    #[must_use]
+    pub fn as_value(&self) -> &'a Value {
+        self.raw
+    }
+
+    fn list(&self, field: &str) -> impl Iterator<Item = &'a Value> + use<'a> {
+        self.field(field).and_then(Value::as_array).into_iter().flatten()
+    }
+}
+
+/// Its field path: `spec.containers[1]`.
+impl fmt::Display for Container<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "spec.{}[{}]", self.group.field(), self.index)
+    }
+}
+
+/// One entry of a container's `volumeMounts`.
+#[derive(Debug, Clone, Copy)]
+pub struct Mount<'a> {
+    /// Its place in `volumeMounts`.
+    pub index: usize,
+    raw: &'a Value,
+}
+
+impl<'a> Mount<'a> {
+    /// The volume that it mounts.
+    #[must_use]
+    pub fn volume(&self) -> &'a str {
+        self.text("name").unwrap_or_default()
+    }
+
+    /// Where the volume appears in the container.
+    #[must_use]
+    pub fn path(&self) -> &'a str {
+        self.text("mountPath").unwrap_or_default()
+    }
+
+    /// The part of the volume that appears, if not all of it.
+    #[must_use]
+    pub fn sub_path(&self) -> Option<&'a str> {
+        self.text("subPath").filter(|path| !path.is_empty())
+    }
+
+    /// The same with `$(VAR)` references to the container's environment.
+    #[must_use]
+    pub fn sub_path_expr(&self) -> Option<&'a str> {
+        self.text("subPathExpr").filter(|path| !path.is_empty())
+    }
+
+    /// Whether the container can only read it.
+    #[must_use]
+    pub fn read_only(&self) -> bool {
+        self.raw.get("readOnly").and_then(Value::as_bool).unwrap_or(false)
+    }
+
+    fn text(&self, field: &str) -> Option<&'a str> {
+        self.raw.get(field).and_then(Value::as_str)
+    }
+}

@@ -1,0 +1,19 @@
+//! The Pod: readers over its raw JSON, and edits recorded as operations while they are applied.
+//!
+//! Everything above this folder sees a Pod only through these types, so the document model can change here alone.
+
+mod containers;
+mod edit;
+mod quantity;
+mod read;
+mod template;
+mod verify;
+mod workload;
+
+pub use containers::{Container, Group, Mount};
+pub use edit::{Draft, Edited};
+pub use quantity::{Quantity, QuantityError};
+pub use read::{Pod, PodError, Volume};
+pub use template::template_pointer;
+pub use verify::Fault;
+pub use workload::Workload;

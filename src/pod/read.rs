@@ -1,0 +1,168 @@
+//! Readers over the raw JSON of a Pod or of a Pod template.
+
+use serde_json::{Map, Value};
+
+use super::containers::{Container, Group};
+
+/// A Pod, or the Pod template of a workload: both carry `metadata` and `spec`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pod {
+    document: Value,
+}
+
+/// A document that is no Pod.
+#[derive(Debug, thiserror::Error)]
+pub enum PodError {
+    /// It is not JSON.
+    #[error("reading the Pod: {0}")]
+    Malformed(#[from] serde_json::Error),
+    /// It is JSON of another shape.
+    #[error("reading the Pod: expected an object, found {0}")]
+    NotAnObject(&'static str),
+}
+
+impl Pod {
+    /// Reads a Pod from its JSON.
+    ///
+    /// # Errors
+    /// When the text is not a JSON object.
+    pub fn parse(json: &str) -> Result<Self, PodError> {
+        Self::from_value(serde_json::from_str(json)?)
+    }
+
+    /// Takes a document as a Pod.
+    ///
+    /// # Errors
+    /// When the document is not an object.
+    pub fn from_value(document: Value) -> Result<Self, PodError> {
+        match document {
+            Value::Object(_) => Ok(Self { document }),
+            Value::Null => Err(PodError::NotAnObject("null")),
+            Value::Array(_) => Err(PodError::NotAnObject("a list")),
+            Value::Bool(_) | Value::Number(_) | Value::String(_) => Err(PodError::NotAnObject("a scalar")),
+        }
+    }
+
+    /// The document itself.
+    #[must_use]
+    pub fn as_value(&self) -> &Value {
+        &self.document
+    }
+
+    /// The document itself, to be changed.
+    pub(super) fn as_value_mut(&mut self) -> &mut Value {
+        &mut self.document
+    }
+
+    /// The name; a Pod whose name the API server has yet to make has none.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.metadata("name").and_then(Value::as_str).filter(|name| !name.is_empty())
+    }
+
+    /// The start of the name that the API server will make.
+    #[must_use]
+    pub fn generate_name(&self) -> Option<&str> {
+        self.metadata("generateName").and_then(Value::as_str).filter(|name| !name.is_empty())
+    }
+
+    /// The value of one label.
+    #[must_use]
+    pub fn label(&self, key: &str) -> Option<&str> {
+        self.metadata("labels")?.get(key)?.as_str()
+    }
+
+    /// The value of one annotation.
+    #[must_use]
+    pub fn annotation(&self, key: &str) -> Option<&str> {
+        self.metadata("annotations")?.get(key)?.as_str()
+    }
+
+    /// Every annotation, in the document's order.
+    pub fn annotations(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.metadata("annotations")
+            .and_then(Value::as_object)
+            .into_iter()
+            .flatten()
+            .filter_map(|(key, value)| Some((key.as_str(), value.as_str()?)))
+    }
+
+    /// The owner reference that controls this Pod.
+    #[must_use]
+    pub fn controller(&self) -> Option<&Map<String, Value>> {
+        self.metadata("ownerReferences")?
+            .as_array()?
+            .iter()
+            .filter_map(Value::as_object)
+            .find(|owner| owner.get("controller").and_then(Value::as_bool) == Some(true))
+    }
+
+    /// One field of `spec`.
+    #[must_use]
+    pub fn spec(&self, field: &str) -> Option<&Value> {
+        self.document.get("spec")?.get(field).filter(|value| !value.is_null())
+    }
+
+    /// One field of `spec.securityContext`.
+    #[must_use]
+    pub fn security(&self, field: &str) -> Option<&Value> {
+        self.spec("securityContext")?.get(field).filter(|value| !value.is_null())
+    }
+
+    /// The containers of one group, in the document's order.
+    pub fn containers_in(&self, group: Group) -> impl Iterator<Item = Container<'_>> {
+        self.list(group.field()).enumerate().map(move |(index, raw)| Container { group, index, raw })
+    }
+
+    /// Every container: app containers, init containers, ephemeral containers.
+    pub fn containers(&self) -> impl Iterator<Item = Container<'_>> {
+        Group::ALL.into_iter().flat_map(|group| self.containers_in(group))
+    }
+
+    /// The volumes, in the document's order.
+    pub fn volumes(&self) -> impl Iterator<Item = Volume<'_>> {
+        self.list("volumes").enumerate().map(|(index, raw)| Volume { index, raw })
+    }
+
+    /// The volume of this name.
+    #[must_use]
+    pub fn volume(&self, name: &str) -> Option<Volume<'_>> {
+        self.volumes().find(|volume| volume.name() == name)
+    }
+
+    fn list(&self, field: &str) -> impl Iterator<Item = &Value> {
+        self.spec(field).and_then(Value::as_array).into_iter().flatten()
+    }
+
+    fn metadata(&self, field: &str) -> Option<&Value> {
+        self.document.get("metadata")?.get(field)
+    }
+}
+
+/// One entry of `spec.volumes`.
+#[derive(Debug, Clone, Copy)]
+pub struct Volume<'a> {
+    /// Its place in `spec.volumes`.
+    pub index: usize,
+    pub(super) raw: &'a Value,
+}
+
+impl<'a> Volume<'a> {
+    /// Its name; empty where there is none.
+    #[must_use]
+    pub fn name(&self) -> &'a str {
+        self.raw.get("name").and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// What it is made of, if it is of this type (`emptyDir`, `hostPath`).
+    #[must_use]
+    pub fn source(&self, kind: &str) -> Option<&'a Value> {
+        self.raw.get(kind).filter(|source| !source.is_null())
+    }
+
+    /// The whole entry.
+    #[must_use]
+    pub fn as_value(&self) -> &'a Value {
+        self.raw
+    }
+}

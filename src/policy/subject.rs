@@ -1,0 +1,42 @@
+//! The Pod that a policy is held against, with what is known around it.
+
+use std::collections::BTreeMap;
+
+use crate::pod::{Pod, Workload};
+use crate::view::View;
+
+/// The label that the API server gives every Namespace since 1.21.
+const NAMESPACE_NAME_LABEL: &str = "kubernetes.io/metadata.name";
+
+/// A Pod with its surroundings.
+#[derive(Debug)]
+pub struct Subject<'a> {
+    /// The namespace; the review's, since the Pod itself may not carry it.
+    pub namespace: &'a str,
+    /// The namespace's labels, if the view knows them.
+    pub namespace_labels: Option<&'a BTreeMap<String, String>>,
+    /// The workload that the Pod belongs to.
+    pub workload: Workload,
+    /// The Pod as its author wrote it.
+    pub pod: &'a Pod,
+    /// The cluster.
+    pub view: &'a View,
+}
+
+impl<'a> Subject<'a> {
+    /// The Pod in its namespace.
+    #[must_use]
+    pub fn new(namespace: &'a str, workload: Workload, pod: &'a Pod, view: &'a View) -> Self {
+        Self { namespace, namespace_labels: view.namespaces.get(namespace), workload, pod, view }
+    }
+
+    /// The value of one label of the namespace.
+    #[must_use]
+    pub fn namespace_label(&self, key: &str) -> Option<&'a str> {
+        match self.namespace_labels.and_then(|labels| labels.get(key)) {
+            Some(value) => Some(value),
+            None if key == NAMESPACE_NAME_LABEL => Some(self.namespace),
+            None => None,
+        }
+    }
+}
