@@ -11,3 +11,4 @@ pub mod telemetry;
 pub mod tls;
 pub mod validators;
 pub mod view;
+pub mod yaml;
