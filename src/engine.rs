@@ -1,14 +1,19 @@
 //! `decide`: one review in, one decision out. Pure: no I/O, no clock but the one passed in.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use json_patch::PatchOperation;
+use serde_json::{Map, Value, json};
 
-use crate::mutators::Mutation;
+use crate::mutators::annotations::{self, STATUS};
+use crate::mutators::{self, Ask, FailurePolicy, MUTATORS, Mutation, OWN_ANNOTATIONS, Rejection};
+use crate::pod::{Draft, Pod, Workload, template_pointer};
+use crate::policy::{Action, Standing, Subject, nearest};
 use crate::policy_set::PolicySet;
-use crate::review::Request;
-use crate::validators::Violation;
+use crate::review::{Operation, Request};
+use crate::validators::{self, Violation};
 use crate::view::View;
 
 /// Which of the two webhooks asks.
@@ -36,7 +41,7 @@ pub struct Question<'a> {
 pub struct Decision {
     /// The refusal, if it is one.
     pub refusal: Option<Refusal>,
-    /// The patch; empty where nothing changes.
+    /// The patch; empty where nothing changes. Not to be used with a refusal.
     pub operations: Vec<PatchOperation>,
     /// Sentences that `kubectl` prints.
     pub warnings: Vec<String>,
@@ -44,6 +49,8 @@ pub struct Decision {
     pub audit_annotations: BTreeMap<String, String>,
     /// What the validators found, whatever their action.
     pub violations: Vec<Violation>,
+    /// What the Pod asks for and cannot be given.
+    pub rejections: Vec<Rejection>,
     /// What the mutators did.
     pub mutations: Vec<Mutation>,
     /// Our own bug, if the result did not verify: the edits were dropped.
@@ -62,6 +69,331 @@ pub struct Refusal {
 
 /// Decides one review.
 #[must_use]
-pub fn decide(_policies: &PolicySet, _view: &View, _question: &Question<'_>) -> Decision {
-    Decision::default()
+pub fn decide(policies: &PolicySet, view: &View, question: &Question<'_>) -> Decision {
+    let request = question.request;
+    let namespace = request.namespace.as_deref().unwrap_or_default();
+    let is_write = matches!(request.operation, Operation::Create | Operation::Update);
+    let Some(template) = template_pointer(&request.kind.kind).filter(|_| is_write) else {
+        return Decision::default();
+    };
+    let Some(raw) = request.object else {
+        return Decision::nonsense("the review has no object to decide on");
+    };
+    if request.sub_resource.as_ref().is_some_and(|sub| !matches!(&*sub.0, "" | "ephemeralcontainers"))
+        || !policies.may_concern(namespace, raw.get())
+    {
+        return Decision::default();
+    }
+    let object = match Pod::parse(raw.get()) {
+        Ok(object) => object,
+        Err(error) => return Decision::nonsense(&error.to_string()),
+    };
+    match template {
+        "" => decide_pod(policies, view, question, namespace, &object),
+        pointer => decide_template(policies, view, question, namespace, &object, pointer),
+    }
+}
+
+fn decide_pod(
+    policies: &PolicySet,
+    view: &View,
+    question: &Question<'_>,
+    namespace: &str,
+    pod: &Pod,
+) -> Decision {
+    let subject = Subject::new(namespace, Workload::of(pod), pod, view);
+    match (question.endpoint, question.request.operation) {
+        (Endpoint::Mutate, Operation::Create) => admit(policies, &subject, question.now),
+        // What a Pod is made of cannot change after its creation.
+        (Endpoint::Mutate, _) => Decision::default(),
+        (Endpoint::Validate, operation) => {
+            let before = question.request.old_object.filter(|_| operation == Operation::Update);
+            let before = before.and_then(|raw| Pod::parse(raw.get()).ok());
+            judge_final(policies, &subject, before.as_ref(), question.now)
+        }
+    }
+}
+
+/// Decides a Pod as its author wrote it: validators judge it, mutators edit it.
+#[must_use]
+pub fn admit(policies: &PolicySet, subject: &Subject<'_>, now: Timestamp) -> Decision {
+    let mut decision = Decision { violations: judge(policies, subject, now), ..Decision::default() };
+    if !subject.pod.is_mirror() {
+        mutate(policies, subject, &mut decision);
+    }
+    decision.conclude(&policies.generation)
+}
+
+/// Judges a Pod as it will be kept. Of an update only what is new counts: a Pod that was admitted can go on.
+fn judge_final(
+    policies: &PolicySet,
+    subject: &Subject<'_>,
+    before: Option<&Pod>,
+    now: Timestamp,
+) -> Decision {
+    let mut decision = Decision { violations: judge(policies, subject, now), ..Decision::default() };
+    if let Some(before) = before {
+        let was = Subject { pod: before, workload: subject.workload.clone(), ..*subject };
+        let known = judge(policies, &was, now);
+        decision.violations.retain(|violation| !known.contains(violation));
+        let changed = |key: &&&str| subject.pod.annotation(key) != before.annotation(key);
+        decision.rejections.extend(OWN_ANNOTATIONS.iter().filter(changed).map(|key| {
+            let message = "it is written by Podwright when the Pod is created and steers what runs in it; leave it as it is";
+            Rejection::new(format!("annotation {key}"), message)
+        }));
+    }
+    decision.conclude(&policies.generation)
+}
+
+/// Tells the author of a workload what will become of its Pods. Only Pods are refused.
+fn decide_template(
+    policies: &PolicySet,
+    view: &View,
+    question: &Question<'_>,
+    namespace: &str,
+    object: &Pod,
+    pointer: &str,
+) -> Decision {
+    let kind = &question.request.kind;
+    let template = object.as_value().pointer(pointer).cloned().map(Pod::from_value);
+    let (Endpoint::Validate, Some(Ok(pod))) = (question.endpoint, template) else {
+        return Decision::default();
+    };
+    let workload = Workload::new(&kind.kind, &kind.group, object.name().unwrap_or_default());
+    let subject = Subject::new(namespace, workload, &pod, view);
+    let mut decision = admit(policies, &subject, question.now);
+    decision.operations.clear();
+    decision.audit_annotations.clear();
+    if decision.refusal.take().is_some() {
+        let field = |path: &str| format!("{}.{path}", pointer.trim_start_matches('/').replace('/', "."));
+        let mut told: Vec<String> = decision.rejections.iter().map(ToString::to_string).collect();
+        told.extend(decision.violations.iter().filter(|violation| violation.denies()).map(|violation| {
+            let mut moved = violation.clone();
+            moved.finding.path = field(&violation.finding.path);
+            moved.to_string()
+        }));
+        decision
+            .warnings
+            .splice(0..0, told.into_iter().map(|text| format!("its Pods will be refused: {text}")));
+    }
+    decision.warnings.extend(misplaced(object, &kind.kind));
+    decision
+}
+
+/// Annotations that stand on the workload itself, where no Pod gets them.
+#[must_use]
+pub fn misplaced(object: &Pod, kind: &str) -> Vec<String> {
+    let domains = || MUTATORS.iter().map(|kind| kind.domain);
+    domains()
+        .flat_map(|domain| annotations::under(object, domain))
+        .map(|annotation| {
+            format!(
+                "annotation {} stands on the {kind}; move it to the metadata of its Pod template",
+                annotation.key
+            )
+        })
+        .collect()
+}
+
+fn judge(policies: &PolicySet, subject: &Subject<'_>, now: Timestamp) -> Vec<Violation> {
+    let selecting = policies.validators().iter().filter(|policy| policy.rules.matching.selects(subject));
+    selecting.flat_map(|policy| violations(policy, subject, now)).collect()
+}
+
+fn violations(policy: &validators::Policy, subject: &Subject<'_>, now: Timestamp) -> Vec<Violation> {
+    let findings = policy.findings(subject);
+    if findings.is_empty() {
+        return Vec::new();
+    }
+    let standing = |standing| {
+        policy.rules.exemptions.iter().filter(move |exemption| exemption.standing(subject, now) == standing)
+    };
+    let exemption = standing(Standing::InForce).next().map(|exemption| exemption.name.to_string());
+    let expired: Vec<_> = standing(Standing::Expired)
+        .map(|exemption| {
+            let (name, expires, owner) = (&exemption.name, exemption.expires, &exemption.owner);
+            format!("its exemption {name} ended on {expires}, ask {owner}")
+        })
+        .collect();
+    let violation = |finding| Violation {
+        kind: policy.kind,
+        policy: policy.name.clone(),
+        action: policy.rules.action,
+        finding,
+        exemption: exemption.clone(),
+        expired: expired.clone(),
+    };
+    findings.into_iter().map(violation).collect()
+}
+
+fn mutate(policies: &PolicySet, subject: &Subject<'_>, decision: &mut Decision) {
+    let mut draft = Draft::new(subject.pod);
+    decision.rejections = annotations::strays(subject.pod);
+    let mut failure_policy = FailurePolicy::Ignore;
+    for kind in MUTATORS {
+        let chosen = match choose(policies, kind, subject) {
+            Ok(chosen) => chosen,
+            Err(rejection) => {
+                decision.rejections.push(rejection);
+                continue;
+            }
+        };
+        for policy in chosen {
+            match policy.mutate(subject, &mut draft, &mut decision.warnings) {
+                Ok(mutation) => decision.mutations.push(mutation),
+                Err(rejections) => decision.rejections.extend(rejections),
+            }
+            if policy.rules.failure_policy == FailurePolicy::Fail {
+                failure_policy = FailurePolicy::Fail;
+            }
+        }
+    }
+    if decision.rejections.is_empty() {
+        state(&mut draft, &policies.generation, &decision.mutations);
+        decision.take(draft, failure_policy);
+    }
+}
+
+/// The policies of one mutator that the Pod asks for and that select it.
+fn choose<'a>(
+    policies: &'a PolicySet,
+    kind: &mutators::Kind,
+    subject: &Subject<'_>,
+) -> Result<Vec<&'a mutators::Policy>, Rejection> {
+    let asked = (kind.ask)(subject)?;
+    let candidates = || {
+        let of_kind = policies.mutators().iter().filter(|policy| policy.kind == kind.name);
+        of_kind.filter(|policy| policy.rules.matching.selects(subject))
+    };
+    let place = || format!("annotations under {}", kind.domain);
+    match asked {
+        Ask::Nothing => Ok(Vec::new()),
+        Ask::First => candidates().next().map(|policy| vec![policy]).ok_or_else(|| {
+            let (kind, namespace) = (kind.name, subject.namespace);
+            let message = format!(
+                "no {kind} policy is for this Pod in namespace {namespace:?}; ask the cluster team for one"
+            );
+            Rejection::new(place(), message)
+        }),
+        Ask::Named(names) => names
+            .iter()
+            .map(|name| {
+                candidates().find(|policy| &policy.name == name).ok_or_else(|| {
+                    let hint = match nearest(name, candidates().map(|policy| policy.name.as_str())) {
+                        Some(near) => format!("did you mean {near:?}?"),
+                        None => {
+                            let known: Vec<_> = candidates().map(|policy| policy.name.as_str()).collect();
+                            format!(
+                                "for this Pod there are: {}",
+                                if known.is_empty() { "none".to_owned() } else { known.join(", ") }
+                            )
+                        }
+                    };
+                    Rejection::new(
+                        place(),
+                        format!("no {} policy {name:?} is for this Pod; {hint}", kind.name),
+                    )
+                })
+            })
+            .collect(),
+    }
+}
+
+/// Writes the status, or removes one that nobody but its author wrote.
+fn state(draft: &mut Draft<'_>, generation: &str, mutations: &[Mutation]) {
+    if mutations.is_empty() {
+        for key in OWN_ANNOTATIONS {
+            draft.remove_annotation(key);
+        }
+        return;
+    }
+    let mut status = Map::from_iter([("generation".to_owned(), Value::from(generation))]);
+    for mutation in mutations {
+        let mut entry = Map::from_iter([("policy".to_owned(), Value::from(mutation.policy.as_str()))]);
+        entry.extend(mutation.facts.clone());
+        match status.entry(mutation.kind).or_insert_with(|| json!([])) {
+            Value::Array(entries) => entries.push(Value::Object(entry)),
+            _ => {}
+        }
+    }
+    draft.set_annotation(STATUS, &Value::Object(status).to_string());
+}
+
+impl Decision {
+    fn nonsense(message: &str) -> Self {
+        let refusal = Refusal { code: 400, message: format!("podwright: {message}") };
+        Self { refusal: Some(refusal), ..Self::default() }
+    }
+
+    /// Takes over a draft's operations, if they verify.
+    fn take(&mut self, draft: Draft<'_>, failure_policy: FailurePolicy) {
+        match draft.finish() {
+            Ok(edited) => self.operations = edited.operations,
+            Err(fault) => {
+                self.mutations.clear();
+                self.fault = Some(fault.to_string());
+                let sorry = "this is a bug of Podwright, please report it";
+                match failure_policy {
+                    FailurePolicy::Ignore => {
+                        self.warnings.push(format!("podwright left this Pod as it is; {sorry}: {fault}"));
+                    }
+                    FailurePolicy::Fail => {
+                        self.refusal =
+                            Some(Refusal { code: 500, message: format!("podwright: {sorry}: {fault}") });
+                    }
+                }
+            }
+        }
+    }
+
+    /// Turns what was found into the answer.
+    fn conclude(mut self, generation: &str) -> Self {
+        let denied: Vec<String> =
+            self.violations.iter().filter(|violation| violation.denies()).map(ToString::to_string).collect();
+        let warned = self.violations.iter().filter(|violation| violation.warns());
+        self.warnings.extend(warned.map(ToString::to_string));
+        let code = if denied.is_empty() { 422 } else { 403 };
+        let told: Vec<String> = self.rejections.iter().map(ToString::to_string).chain(denied).collect();
+        if !told.is_empty() {
+            self.refusal = Some(Refusal { code, message: format!("podwright: {}", told.join("; ")) });
+        }
+        self.annotate(generation);
+        self
+    }
+
+    fn annotate(&mut self, generation: &str) {
+        let mut annotate = |key: &str, lines: Vec<Cow<'_, str>>| {
+            if !lines.is_empty() {
+                self.audit_annotations.insert(key.to_owned(), lines.join("; "));
+            }
+        };
+        let mutations =
+            self.mutations.iter().map(|mutation| format!("{}/{}", mutation.kind, mutation.policy).into());
+        annotate("mutations", mutations.collect());
+        let violations = self.violations.iter().map(|violation| {
+            let verdict = violation
+                .exemption
+                .as_deref()
+                .map_or(violation.action.as_str().to_owned(), |name| format!("exempt by {name}"));
+            format!("{verdict}: {violation}").into()
+        });
+        annotate("violations", violations.collect());
+        if !self.audit_annotations.is_empty() {
+            self.audit_annotations.insert("generation".to_owned(), generation.to_owned());
+        }
+    }
+}
+
+impl Violation {
+    /// Whether the Pod is refused for it.
+    #[must_use]
+    pub fn denies(&self) -> bool {
+        self.action == Action::Deny && self.exemption.is_none()
+    }
+
+    /// Whether the Pod's author is told of it.
+    #[must_use]
+    pub fn warns(&self) -> bool {
+        self.action == Action::Warn && self.exemption.is_none()
+    }
 }

@@ -38,7 +38,9 @@ pub fn documents(stream: &str) -> Vec<Document<'_>> {
     let mut documents = Vec::new();
     let (mut start, mut start_line, mut offset) = (0, 0, 0);
     for (number, line) in stream.split_inclusive('\n').enumerate() {
-        let is_marker = line.strip_prefix("---").is_some_and(|rest| rest.is_empty() || rest.starts_with(char::is_whitespace));
+        let is_marker = line
+            .strip_prefix("---")
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with(char::is_whitespace));
         if is_marker && !only_directives(&stream[start..offset]) {
             documents.push(Document { text: &stream[start..offset], lines_before: start_line });
             (start, start_line) = (offset, number);
@@ -127,14 +129,17 @@ mod tests {
     #[test]
     fn a_stream_falls_into_documents_with_their_lines() {
         let stream = "# head\n---\na: 1\n---\n# nothing\n--- \nb: |\n  --- inner\n";
-        let found: Vec<_> = documents(stream).iter().map(|document| (document.lines_before, document.text)).collect();
+        let found: Vec<_> =
+            documents(stream).iter().map(|document| (document.lines_before, document.text)).collect();
         assert_eq!(found, [(1, "---\na: 1\n"), (5, "--- \nb: |\n  --- inner\n")]);
         assert_eq!(documents("%YAML 1.2\n---\na: 1\n").len(), 1);
     }
 
     #[test]
     fn scalars_read_as_kubectl_reads_them() {
-        let value: Value = read(only("a: 0644\nb: '0644'\nc: yes\nd: 'yes'\ne: 1e3\nf: ~\ng: 08\nh: 1.10\ni: '1.10'")).unwrap();
+        let value: Value =
+            read(only("a: 0644\nb: '0644'\nc: yes\nd: 'yes'\ne: 1e3\nf: ~\ng: 08\nh: 1.10\ni: '1.10'"))
+                .unwrap();
         assert_eq!(value["a"], json!(420));
         assert_eq!(value["b"], json!("0644"));
         assert_eq!(value["c"], json!(true));

@@ -1,10 +1,179 @@
-//! The mutators: one table, one file each.
+//! The mutators: one table, in the order in which they edit a Pod, one file each.
+//!
+//! To add one: a file here with a spec that is a [`Mutator`], a policy in `policies/`, a folder in `tests/cases/`,
+//! a page in `docs/`, and a row in [`MUTATORS`].
+
+pub mod annotations;
+mod filebeat;
+
+use std::fmt;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::pod::Draft;
+use crate::policy::{Envelope, Match, Subject};
+use crate::yaml;
+
+/// Every mutator, in the order in which they run.
+pub const MUTATORS: &[Kind] = &[Kind::of::<filebeat::Filebeat>()];
+
+/// The annotations that Podwright writes. What a user puts there is overwritten or removed.
+pub const OWN_ANNOTATIONS: &[&str] = &[annotations::STATUS, filebeat::CONFIG_ANNOTATION];
+
+/// Edits a Pod. The spec of a policy is its own mutator: loading compiles it.
+pub trait Mutator: fmt::Debug + Send + Sync {
+    /// Edits a Pod, and tells what the Pod then has: the same on a Pod that has it already.
+    ///
+    /// # Errors
+    /// When the Pod cannot be given what it asks for; nothing of the draft is then used.
+    fn mutate(
+        &self,
+        subject: &Subject<'_>,
+        draft: &mut Draft<'_>,
+        warnings: &mut Vec<String>,
+    ) -> Result<Map<String, Value>, Vec<Rejection>>;
+}
+
+/// The spec of a mutator's policy: what all mutators share, and what this one takes.
+pub trait Spec: Mutator + DeserializeOwned + JsonSchema + 'static {
+    /// The kind of its policies.
+    const KIND: &'static str;
+    /// The domain of its annotations.
+    const DOMAIN: &'static str;
+
+    /// Which policies the Pod's annotations ask for.
+    ///
+    /// # Errors
+    /// When they do not read.
+    fn ask(subject: &Subject<'_>) -> Result<Ask, Rejection>;
+
+    /// The parts that every mutator has, moved out.
+    fn rules(&mut self) -> Rules;
+}
+
+/// The parts of a spec that every mutator has.
+#[derive(Debug, Default)]
+pub struct Rules {
+    /// The Pods that it is for.
+    pub matching: Match,
+    /// What becomes of the Pod when the result does not verify.
+    pub failure_policy: FailurePolicy,
+}
+
+/// What becomes of a Pod for which Podwright's own result does not verify.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum FailurePolicy {
+    /// The Pod is let through as its author wrote it, with a warning.
+    #[default]
+    Ignore,
+    /// The Pod is refused.
+    Fail,
+}
+
+/// Which policies of one mutator a Pod asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ask {
+    /// None.
+    Nothing,
+    /// The first that selects it.
+    First,
+    /// Those of these names.
+    Named(Vec<String>),
+}
+
+/// Why a Pod cannot be given what it asks for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{place}: {message}")]
+pub struct Rejection {
+    /// The annotation or field.
+    pub place: String,
+    /// What is wrong, and what would be right.
+    pub message: String,
+}
+
+impl Rejection {
+    /// A rejection of what stands at a place.
+    pub fn new(place: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { place: place.into(), message: message.into() }
+    }
+}
 
 /// What a mutator did to a Pod.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Mutation {
     /// The mutator's kind.
     pub kind: &'static str,
     /// The policy's name.
     pub policy: String,
+    /// What the Pod has of it, for its status and for the audit.
+    pub facts: Map<String, Value>,
+}
+
+/// One mutator, as the table has it.
+#[derive(Debug, Clone, Copy)]
+pub struct Kind {
+    /// The kind of its policies.
+    pub name: &'static str,
+    /// The domain of its annotations.
+    pub domain: &'static str,
+    /// Which policies a Pod's annotations ask for.
+    pub ask: fn(&Subject<'_>) -> Result<Ask, Rejection>,
+    /// Reads and compiles one policy.
+    pub load: fn(yaml::Document<'_>) -> Result<Policy, yaml::Error>,
+    /// The JSON Schema of its policies.
+    pub schema: fn(&mut SchemaGenerator) -> Schema,
+}
+
+impl Kind {
+    const fn of<S: Spec>() -> Self {
+        Self {
+            name: S::KIND,
+            domain: S::DOMAIN,
+            ask: S::ask,
+            load: Policy::load::<S>,
+            schema: Envelope::<S>::json_schema,
+        }
+    }
+}
+
+/// One compiled policy of a mutator.
+#[derive(Debug)]
+pub struct Policy {
+    /// The mutator's kind.
+    pub kind: &'static str,
+    /// The policy's name.
+    pub name: String,
+    /// The parts that every mutator has.
+    pub rules: Rules,
+    mutator: Box<dyn Mutator>,
+}
+
+impl Policy {
+    fn load<S: Spec>(document: yaml::Document<'_>) -> Result<Self, yaml::Error> {
+        let mut envelope: Envelope<S> = yaml::read(document)?;
+        let rules = envelope.spec.rules();
+        Ok(Self {
+            kind: S::KIND,
+            name: envelope.metadata.name.as_str().to_owned(),
+            rules,
+            mutator: Box::new(envelope.spec),
+        })
+    }
+
+    /// Edits a Pod that asks for this policy.
+    ///
+    /// # Errors
+    /// When the Pod cannot be given what it asks for.
+    pub fn mutate(
+        &self,
+        subject: &Subject<'_>,
+        draft: &mut Draft<'_>,
+        warnings: &mut Vec<String>,
+    ) -> Result<Mutation, Vec<Rejection>> {
+        let facts = self.mutator.mutate(subject, draft, warnings)?;
+        Ok(Mutation { kind: self.kind, policy: self.name.clone(), facts })
+    }
 }

@@ -115,9 +115,9 @@ impl<'a> Draft<'a> {
                 break;
             }
         }
-        let value = missing.rev().fold(value, |inner, token| {
-            Value::Object(Map::from_iter([(token.to_owned(), inner)]))
-        });
+        let value = missing
+            .rev()
+            .fold(value, |inner, token| Value::Object(Map::from_iter([(token.to_owned(), inner)])));
         // `add` on a member that exists replaces it (RFC 6902, 4.1); `replace` on a null fails in the API server.
         self.record(PatchOperation::Add(AddOperation { path: above, value }));
     }
@@ -226,7 +226,8 @@ mod tests {
     fn a_result_that_is_no_sound_pod_is_a_fault() {
         let pod = Pod::from_value(bare()).unwrap();
         let twice = json!({"name": "app", "image": "b"});
-        let unmounted = json!({"name": "b", "image": "b", "volumeMounts": [{"name": "gone", "mountPath": "/x"}]});
+        let unmounted =
+            json!({"name": "b", "image": "b", "volumeMounts": [{"name": "gone", "mountPath": "/x"}]});
         let wrong_type = json!({"name": "b", "image": 7});
         for container in [twice, unmounted, wrong_type] {
             let mut draft = Draft::new(&pod);

@@ -4,6 +4,7 @@
 
 mod containers;
 mod edit;
+mod path;
 mod quantity;
 mod read;
 mod template;
@@ -12,6 +13,7 @@ mod workload;
 
 pub use containers::{Container, Group, Mount};
 pub use edit::{Draft, Edited};
+pub use path::{AbsolutePath, PathError};
 pub use quantity::{Quantity, QuantityError};
 pub use read::{Pod, PodError, Volume};
 pub use template::template_pointer;

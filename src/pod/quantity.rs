@@ -17,7 +17,9 @@ pub struct Quantity {
 
 /// A text that is no quantity.
 #[derive(Debug, thiserror::Error)]
-#[error("reading the quantity {0:?}: expected a number with a unit of Kubernetes, such as 100m, 0.5 or 256Mi")]
+#[error(
+    "reading the quantity {0:?}: expected a number with a unit of Kubernetes, such as 100m, 0.5 or 256Mi"
+)]
 pub struct QuantityError(String);
 
 impl Quantity {
@@ -32,7 +34,9 @@ impl FromStr for Quantity {
     type Err = QuantityError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        nanos(text).map(|nanos| Self { text: text.to_owned(), nanos }).ok_or_else(|| QuantityError(text.to_owned()))
+        nanos(text)
+            .map(|nanos| Self { text: text.to_owned(), nanos })
+            .ok_or_else(|| QuantityError(text.to_owned()))
     }
 }
 
@@ -81,7 +85,8 @@ impl JsonSchema for Quantity {
 
 /// The value in billionths; `None` where the text is no quantity or too large to hold.
 fn nanos(text: &str) -> Option<i128> {
-    let digits_end = text.find(|c: char| !c.is_ascii_digit() && !matches!(c, '.' | '+' | '-')).unwrap_or(text.len());
+    let digits_end =
+        text.find(|c: char| !c.is_ascii_digit() && !matches!(c, '.' | '+' | '-')).unwrap_or(text.len());
     let (number, suffix) = text.split_at_checked(digits_end)?;
     let (factor, divisor) = scale(suffix)?;
     let (sign, unsigned) = match number.strip_prefix('-') {
@@ -133,7 +138,9 @@ mod tests {
 
     #[test]
     fn equal_amounts_are_equal_however_written() {
-        for (one, other) in [("1", "1000m"), ("0.5", "500m"), ("1Gi", "1024Mi"), ("2e3", "2k"), (".5", "5e-1")] {
+        for (one, other) in
+            [("1", "1000m"), ("0.5", "500m"), ("1Gi", "1024Mi"), ("2e3", "2k"), (".5", "5e-1")]
+        {
             assert_eq!(one.parse::<Quantity>().unwrap(), other.parse().unwrap(), "{one} and {other}");
         }
         assert!("1G".parse::<Quantity>().unwrap() < "1Gi".parse().unwrap());

@@ -87,6 +87,12 @@ impl Pod {
             .filter_map(|(key, value)| Some((key.as_str(), value.as_str()?)))
     }
 
+    /// Whether it mirrors a static Pod of a kubelet, which nothing but its file can change.
+    #[must_use]
+    pub fn is_mirror(&self) -> bool {
+        self.annotation("kubernetes.io/config.mirror").is_some()
+    }
+
     /// The owner reference that controls this Pod.
     #[must_use]
     pub fn controller(&self) -> Option<&Map<String, Value>> {

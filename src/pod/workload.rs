@@ -108,7 +108,8 @@ mod tests {
 
     #[test]
     fn a_pod_alone_is_its_own_workload() {
-        let named = |metadata| Workload::of(&Pod::from_value(json!({"metadata": metadata})).unwrap()).to_string();
+        let named =
+            |metadata| Workload::of(&Pod::from_value(json!({"metadata": metadata})).unwrap()).to_string();
         assert_eq!(named(json!({"name": "a"})), "Pod a");
         assert_eq!(named(json!({"generateName": "a-"})), "Pod a-*");
     }

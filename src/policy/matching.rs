@@ -71,7 +71,9 @@ impl Match {
             return Some(Mismatch::PodLabel(key));
         }
         let workload = &subject.workload;
-        if !self.owner_kinds.is_empty() && !self.owner_kinds.iter().any(|kind| kind.is(&workload.kind, &workload.group)) {
+        if !self.owner_kinds.is_empty()
+            && !self.owner_kinds.iter().any(|kind| kind.is(&workload.kind, &workload.group))
+        {
             return Some(Mismatch::OwnerKind(&workload.kind));
         }
         if !self.owner_names.is_empty() && !self.owner_names.iter().any(|name| name.matches(&workload.name)) {
@@ -85,7 +87,9 @@ impl fmt::Display for Mismatch<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Namespace(name) => write!(out, "namespace {name:?} is not among its namespaces"),
-            Self::NamespaceLabel(key) => write!(out, "the namespace's label {key:?} does not fit its namespaceSelector"),
+            Self::NamespaceLabel(key) => {
+                write!(out, "the namespace's label {key:?} does not fit its namespaceSelector")
+            }
             Self::PodLabel(key) => write!(out, "the Pod's label {key:?} does not fit its podSelector"),
             Self::OwnerKind(kind) => write!(out, "the Pod's workload, a {kind}, is not among its ownerKinds"),
             Self::OwnerName(name) => write!(out, "the Pod's workload {name:?} is not among its ownerNames"),
@@ -126,7 +130,10 @@ impl<'de> Deserialize<'de> for OwnerKind {
         }
         let hint = match nearest(&kind, Self::KNOWN) {
             Some(near) => format!("did you mean {near:?}?"),
-            None => format!("expected one of {}, or Kind.group such as Rollout.argoproj.io", Self::KNOWN.join(", ")),
+            None => format!(
+                "expected one of {}, or Kind.group such as Rollout.argoproj.io",
+                Self::KNOWN.join(", ")
+            ),
         };
         Err(de::Error::custom(format!("unknown kind of owner {kind:?}: {hint}")))
     }

@@ -51,7 +51,8 @@ impl LabelSelector {
     #[must_use]
     pub fn mismatch<'a>(&self, label: impl Fn(&str) -> Option<&'a str>) -> Option<&str> {
         let unequal = self.match_labels.iter().find(|(key, value)| label(key) != Some(value.as_str()));
-        let unmet = || self.match_expressions.iter().find(|requirement| !requirement.holds(label(&requirement.key)));
+        let unmet =
+            || self.match_expressions.iter().find(|requirement| !requirement.holds(label(&requirement.key)));
         unequal.map(|(key, _)| key.as_str()).or_else(|| unmet().map(|requirement| requirement.key.as_str()))
     }
 }
@@ -99,13 +100,20 @@ mod tests {
 
     #[test]
     fn selectors_match_as_in_kubernetes() {
-        let labels = |key: &str| [("app", "web"), ("tier", "front")].iter().find(|(k, _)| *k == key).map(|(_, v)| *v);
+        let labels =
+            |key: &str| [("app", "web"), ("tier", "front")].iter().find(|(k, _)| *k == key).map(|(_, v)| *v);
         let cases = [
             (json!({}), None),
             (json!({"matchLabels": {"app": "web"}}), None),
             (json!({"matchLabels": {"app": "db"}}), Some("app")),
-            (json!({"matchExpressions": [{"key": "tier", "operator": "In", "values": ["front", "back"]}]}), None),
-            (json!({"matchExpressions": [{"key": "tier", "operator": "NotIn", "values": ["front"]}]}), Some("tier")),
+            (
+                json!({"matchExpressions": [{"key": "tier", "operator": "In", "values": ["front", "back"]}]}),
+                None,
+            ),
+            (
+                json!({"matchExpressions": [{"key": "tier", "operator": "NotIn", "values": ["front"]}]}),
+                Some("tier"),
+            ),
             (json!({"matchExpressions": [{"key": "zone", "operator": "NotIn", "values": ["a"]}]}), None),
             (json!({"matchExpressions": [{"key": "zone", "operator": "Exists"}]}), Some("zone")),
             (json!({"matchExpressions": [{"key": "zone", "operator": "DoesNotExist"}]}), None),
@@ -118,7 +126,10 @@ mod tests {
 
     #[test]
     fn an_operator_without_its_values_is_refused() {
-        for wrong in [json!({"key": "a", "operator": "In"}), json!({"key": "a", "operator": "Exists", "values": ["b"]})] {
+        for wrong in [
+            json!({"key": "a", "operator": "In"}),
+            json!({"key": "a", "operator": "Exists", "values": ["b"]}),
+        ] {
             assert!(serde_json::from_value::<Requirement>(wrong).is_err());
         }
     }

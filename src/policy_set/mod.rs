@@ -1,33 +1,63 @@
-//! The policy set: loaded with located errors, compiled, swapped as a whole.
+//! The policy set: every policy in force, loaded with located errors and compiled as a whole.
+
+mod load;
+
+pub use load::{LoadError, LoadErrors};
 
 use std::path::PathBuf;
+
+use crate::{mutators, validators};
 
 /// Every policy in force, compiled.
 #[derive(Debug, Default)]
 pub struct PolicySet {
-    /// Names the set's content: equal sets have equal generations.
+    /// Names the set's content: equal sets have equal generations, on every replica.
     pub generation: String,
+    mutators: Vec<mutators::Policy>,
+    validators: Vec<validators::Policy>,
 }
 
-/// Why a policy set did not load.
-#[derive(Debug, thiserror::Error)]
-#[error("loading policies")]
-pub struct LoadError;
+/// The policies that ship in the binary, by file name.
+pub const EMBEDDED: &[(&str, &str)] = &[
+    ("policies/filebeat.yaml", include_str!("../../policies/filebeat.yaml")),
+    ("policies/host-path.yaml", include_str!("../../policies/host-path.yaml")),
+];
 
 impl PolicySet {
     /// The policies that ship in the binary.
     ///
     /// # Errors
     /// Never in practice: a test holds that the shipped policies load.
-    pub fn embedded() -> Result<Self, LoadError> {
-        Ok(Self::default())
+    pub fn embedded() -> Result<Self, LoadErrors> {
+        load::texts(EMBEDDED.iter().map(|(file, text)| ((*file).to_owned(), (*text).to_owned())))
     }
 
-    /// Loads every policy of these files and folders.
+    /// Loads every policy of these files and folders; of a folder its `*.yaml` and `*.yml`, not those below it.
     ///
     /// # Errors
-    /// When one cannot be read, or a policy in it is wrong; every error names file, line and column.
-    pub fn load(_paths: &[PathBuf]) -> Result<Self, LoadError> {
-        Ok(Self::default())
+    /// When one cannot be read, holds no policy, or a policy in it is wrong; every error names file, line and column.
+    pub fn load(paths: &[PathBuf]) -> Result<Self, LoadErrors> {
+        load::texts(load::files(paths)?)
+    }
+
+    /// The policies of mutators, in the order in which they run; of one kind by name.
+    #[must_use]
+    pub fn mutators(&self) -> &[mutators::Policy] {
+        &self.mutators
+    }
+
+    /// The policies of validators, by kind and name.
+    #[must_use]
+    pub fn validators(&self) -> &[validators::Policy] {
+        &self.validators
+    }
+
+    /// Whether a Pod of this namespace may concern any policy: what can be told before the Pod is parsed.
+    ///
+    /// Every annotation that steers a mutator holds our root as plain text, as does a status that must not stay.
+    #[must_use]
+    pub fn may_concern(&self, namespace: &str, pod: &str) -> bool {
+        self.validators.iter().any(|policy| policy.rules.matching.admits_namespace(namespace))
+            || memchr::memmem::find(pod.as_bytes(), mutators::annotations::ROOT.as_bytes()).is_some()
     }
 }

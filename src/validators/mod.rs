@@ -1,10 +1,130 @@
 //! The validators: one table, one file each.
+//!
+//! To add one: a file here with a spec that is a [`Validator`], a policy in `policies/`, a folder in `tests/cases/`,
+//! a page in `docs/`, and a row in [`VALIDATORS`].
 
-/// What a validator found.
-#[derive(Debug, Clone)]
+mod host_path;
+
+use std::fmt;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::de::DeserializeOwned;
+
+use crate::policy::{Action, Envelope, Exemption, Match, Subject};
+use crate::yaml;
+
+/// Every validator.
+pub const VALIDATORS: &[Kind] = &[Kind::of::<host_path::HostPath>()];
+
+/// Judges a Pod. The spec of a policy is its own validator: loading compiles it.
+pub trait Validator: fmt::Debug + Send + Sync {
+    /// Tells what is wrong with a Pod.
+    fn validate(&self, subject: &Subject<'_>, findings: &mut Vec<Finding>);
+}
+
+/// The spec of a validator's policy: what all validators share, and what this one takes.
+pub trait Spec: Validator + DeserializeOwned + JsonSchema + 'static {
+    /// The kind of its policies.
+    const KIND: &'static str;
+
+    /// The parts that every validator has, moved out.
+    fn rules(&mut self) -> Rules;
+}
+
+/// The parts of a spec that every validator has.
+#[derive(Debug, Default)]
+pub struct Rules {
+    /// The Pods that it is about.
+    pub matching: Match,
+    /// What is done about a violation.
+    pub action: Action,
+    /// Exceptions.
+    pub exemptions: Vec<Exemption>,
+}
+
+/// One thing that is wrong with a Pod.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// The field: `spec.volumes[0].hostPath.path`.
+    pub path: String,
+    /// What is wrong, and what would be right.
+    pub message: String,
+}
+
+/// What a validator found, and what its policy does about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
     /// The validator's kind.
     pub kind: &'static str,
     /// The policy's name.
     pub policy: String,
+    /// What the policy does about it.
+    pub action: Action,
+    /// What is wrong.
+    pub finding: Finding,
+    /// The exemption that lets it pass, if one does.
+    pub exemption: Option<String>,
+    /// The exemptions that would have let it pass, had they not run out: name and last day.
+    pub expired: Vec<String>,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { kind, policy, finding, .. } = self;
+        write!(out, "{}: {} ({kind} policy {policy})", finding.path, finding.message)?;
+        for expired in &self.expired {
+            write!(out, "; {expired}")?;
+        }
+        Ok(())
+    }
+}
+
+/// One validator, as the table has it.
+#[derive(Debug, Clone, Copy)]
+pub struct Kind {
+    /// The kind of its policies.
+    pub name: &'static str,
+    /// Reads and compiles one policy.
+    pub load: fn(yaml::Document<'_>) -> Result<Policy, yaml::Error>,
+    /// The JSON Schema of its policies.
+    pub schema: fn(&mut SchemaGenerator) -> Schema,
+}
+
+impl Kind {
+    const fn of<S: Spec>() -> Self {
+        Self { name: S::KIND, load: Policy::load::<S>, schema: Envelope::<S>::json_schema }
+    }
+}
+
+/// One compiled policy of a validator.
+#[derive(Debug)]
+pub struct Policy {
+    /// The validator's kind.
+    pub kind: &'static str,
+    /// The policy's name.
+    pub name: String,
+    /// The parts that every validator has.
+    pub rules: Rules,
+    validator: Box<dyn Validator>,
+}
+
+impl Policy {
+    fn load<S: Spec>(document: yaml::Document<'_>) -> Result<Self, yaml::Error> {
+        let mut envelope: Envelope<S> = yaml::read(document)?;
+        let rules = envelope.spec.rules();
+        Ok(Self {
+            kind: S::KIND,
+            name: envelope.metadata.name.as_str().to_owned(),
+            rules,
+            validator: Box::new(envelope.spec),
+        })
+    }
+
+    /// What is wrong with a Pod that the policy selects.
+    #[must_use]
+    pub fn findings(&self, subject: &Subject<'_>) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        self.validator.validate(subject, &mut findings);
+        findings
+    }
 }
