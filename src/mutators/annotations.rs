@@ -103,7 +103,7 @@ mod tests {
             ("log.podwright.dev/paths", "did you mean logs.podwright.dev/paths?"),
             ("app.log.podwright.dev/paths", "did you mean app.logs.podwright.dev/paths?"),
             ("podwright.dev/inject", "did you mean logs.podwright.dev/inject?"),
-            ("something.else.podwright.dev/x", "expected one under logs.podwright.dev"),
+            ("unrelated-things.podwright.dev/x", "expected one under logs.podwright.dev"),
         ] {
             let strays = strays(&annotated(key));
             assert!(strays[0].message.contains(hint), "{strays:?}");
