@@ -1,0 +1,105 @@
+//! Podwright against a real API server: what a user of a cluster sees.
+//!
+//! One control plane serves all trials, each in namespaces of its own. Without its binaries every trial counts as
+//! ignored; `build-control-plane` next to this file builds them.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::print_stderr)]
+
+mod api;
+mod control_plane;
+mod host_path;
+mod log_sidecar;
+mod outage;
+mod pki;
+mod pods;
+mod process;
+mod reinvocation;
+mod second_webhook;
+mod untouched;
+mod webhook;
+mod world;
+
+use std::process::ExitCode;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use libtest_mimic::{Arguments, Completion, Trial};
+
+use crate::control_plane::{ControlPlane, HOW_TO_GET_IT};
+use crate::world::World;
+
+/// The trials, by name.
+const TRIALS: &[(&str, With, fn(&World))] = &[
+    ("the API server alone creates a Pod", Others, |world| {
+        drop(world.unserved().create_pod(&pods::plain()).unwrap())
+    }),
+    ("an annotated Deployment's Pod has the log sidecar", Others, log_sidecar::deployment),
+    ("an annotated Job ends, or its events say why it gets no Pod", Others, log_sidecar::job),
+    (
+        "a Pod with a container of the sidecar's name is refused by that name",
+        Others,
+        log_sidecar::a_container_of_that_name,
+    ),
+    ("a dry run shows the sidecar and keeps nothing", Others, log_sidecar::dry_run),
+    ("a Pod without annotations is only defaulted", Others, untouched::a_pod_without_annotations),
+    ("volumes of every kind stay as they are", Others, untouched::volumes_of_every_kind),
+    (
+        "a forbidden hostPath is refused with its field, the policy and what to change",
+        Others,
+        host_path::a_forbidden_path,
+    ),
+    ("a second webhook's changes and one sidecar end up in the Pod", Others, reinvocation::a_second_webhook),
+    ("without the webhook, Fail refuses a Pod and Ignore lets it through", Others, outage::failure_policies),
+    ("after a restart of the API server Pods get the sidecar", Nobody, outage::api_server_restart),
+];
+
+/// With whom a trial shares the control plane while it runs.
+#[derive(Clone, Copy)]
+enum With {
+    Others,
+    Nobody,
+}
+use With::{Nobody, Others};
+
+fn main() -> ExitCode {
+    let mut args = Arguments::from_args();
+    // Trials wait most of their time.
+    args.test_threads = args.test_threads.or(Some(TRIALS.len()));
+    let named = |name: &str| Trial::test(name, || Ok(()));
+    let any =
+        TRIALS.iter().any(|(name, ..)| !args.is_filtered_out(&named(name)) && !args.is_ignored(&named(name)));
+    if args.list || !any {
+        return libtest_mimic::run(&args, TRIALS.iter().map(|(name, ..)| named(name)).collect()).exit_code();
+    }
+
+    let Some(binaries) = control_plane::binaries() else {
+        eprintln!("the cluster tests did not run, for want of a control plane: {HOW_TO_GET_IT}");
+        let ignored = || Ok(Completion::ignored_with("no control plane"));
+        let trials = TRIALS.iter().map(|(name, ..)| Trial::ignorable_test(*name, ignored)).collect();
+        return libtest_mimic::run(&args, trials).exit_code();
+    };
+
+    // Before the first client or server with TLS. It fails only if it was done before.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let control_plane = match ControlPlane::start(&binaries) {
+        Ok(control_plane) => control_plane,
+        Err(err) => {
+            eprintln!("starting the control plane of {}: {err}", binaries.display());
+            return ExitCode::FAILURE;
+        }
+    };
+    // The lock is held for writing by a trial that runs alone.
+    let world = Arc::new(RwLock::new(World::new(control_plane)));
+    let trials = TRIALS.iter().map(|&(name, with, trial)| {
+        let world = Arc::clone(&world);
+        Trial::test(name, move || {
+            match with {
+                Others => trial(&world.read().unwrap_or_else(PoisonError::into_inner)),
+                Nobody => trial(&world.write().unwrap_or_else(PoisonError::into_inner)),
+            }
+            Ok(())
+        })
+    });
+    let conclusion = libtest_mimic::run(&args, trials.collect());
+    drop(world); // stops everything; leaving by `exit` would not
+    conclusion.exit_code()
+}
