@@ -27,54 +27,47 @@ use libtest_mimic::{Arguments, Completion, Trial};
 use crate::control_plane::{ControlPlane, HOW_TO_GET_IT};
 use crate::world::World;
 
-/// The trials, by name.
-const TRIALS: &[(&str, With, fn(&World))] = &[
-    ("the API server alone creates a Pod", Others, |world| {
-        drop(world.unserved().create_pod(&pods::plain()).unwrap())
-    }),
-    ("an annotated Deployment's Pod has the log sidecar", Others, log_sidecar::deployment),
-    ("an annotated Job ends, or its events say why it gets no Pod", Others, log_sidecar::job),
+/// A name that reads as a sentence, and what it does.
+type Row = (&'static str, fn(&World));
+
+/// They run at the same time.
+const TRIALS: &[Row] = &[
+    ("the API server alone creates a Pod", untouched::without_podwright),
+    ("an annotated Deployment's Pod has the log sidecar", log_sidecar::deployment),
+    ("an annotated Job ends, or its events say why it gets no Pod", log_sidecar::job),
     (
         "a Pod with a container of the sidecar's name is refused by that name",
-        Others,
         log_sidecar::a_container_of_that_name,
     ),
-    ("a dry run shows the sidecar and keeps nothing", Others, log_sidecar::dry_run),
-    ("a Pod without annotations is only defaulted", Others, untouched::a_pod_without_annotations),
-    ("volumes of every kind stay as they are", Others, untouched::volumes_of_every_kind),
+    ("a dry run shows the sidecar and keeps nothing", log_sidecar::dry_run),
+    ("a Pod without annotations is only defaulted", untouched::a_pod_without_annotations),
+    ("volumes of every kind stay as they are", untouched::volumes_of_every_kind),
     (
         "a forbidden hostPath is refused with its field, the policy and what to change",
-        Others,
         host_path::a_forbidden_path,
     ),
-    ("a second webhook's changes and one sidecar end up in the Pod", Others, reinvocation::a_second_webhook),
-    ("without the webhook, Fail refuses a Pod and Ignore lets it through", Others, outage::failure_policies),
-    ("after a restart of the API server Pods get the sidecar", Nobody, outage::api_server_restart),
+    ("a second webhook's changes and one sidecar end up in the Pod", reinvocation::a_second_webhook),
+    ("without the webhook, Fail refuses a Pod and Ignore lets it through", outage::failure_policies),
 ];
 
-/// With whom a trial shares the control plane while it runs.
-#[derive(Clone, Copy)]
-enum With {
-    Others,
-    Nobody,
-}
-use With::{Nobody, Others};
+/// Each of them runs while nothing else does.
+const ALONE: &[Row] =
+    &[("after a restart of the API server Pods get the sidecar", outage::api_server_restart)];
 
 fn main() -> ExitCode {
     let mut args = Arguments::from_args();
     // Trials wait most of their time.
-    args.test_threads = args.test_threads.or(Some(TRIALS.len()));
-    let named = |name: &str| Trial::test(name, || Ok(()));
-    let any =
-        TRIALS.iter().any(|(name, ..)| !args.is_filtered_out(&named(name)) && !args.is_ignored(&named(name)));
-    if args.list || !any {
-        return libtest_mimic::run(&args, TRIALS.iter().map(|(name, ..)| named(name)).collect()).exit_code();
+    args.test_threads = args.test_threads.or(Some(TRIALS.len() + ALONE.len()));
+    let all = || TRIALS.iter().chain(ALONE).map(|&(name, _)| name);
+    let listed = |name: &str| Trial::test(name, || Ok(()));
+    if args.list || all().map(listed).all(|trial| args.is_filtered_out(&trial) || args.is_ignored(&trial)) {
+        return libtest_mimic::run(&args, all().map(listed).collect()).exit_code();
     }
 
     let Some(binaries) = control_plane::binaries() else {
         eprintln!("the cluster tests did not run, for want of a control plane: {HOW_TO_GET_IT}");
         let ignored = || Ok(Completion::ignored_with("no control plane"));
-        let trials = TRIALS.iter().map(|(name, ..)| Trial::ignorable_test(*name, ignored)).collect();
+        let trials = all().map(|name| Trial::ignorable_test(name, ignored)).collect();
         return libtest_mimic::run(&args, trials).exit_code();
     };
 
@@ -84,22 +77,28 @@ fn main() -> ExitCode {
         Ok(control_plane) => control_plane,
         Err(err) => {
             eprintln!("starting the control plane of {}: {err}", binaries.display());
-            return ExitCode::FAILURE;
+            let failed = || Err("the control plane did not start".into());
+            let trials = all().map(|name| Trial::test(name, failed)).collect();
+            return libtest_mimic::run(&args, trials).exit_code();
         }
     };
-    // The lock is held for writing by a trial that runs alone.
+    // Held for writing by a trial that runs alone. A trial that fails leaves the world as it was: poison means nothing.
     let world = Arc::new(RwLock::new(World::new(control_plane)));
-    let trials = TRIALS.iter().map(|&(name, with, trial)| {
+    let together = TRIALS.iter().map(|&(name, trial)| {
         let world = Arc::clone(&world);
         Trial::test(name, move || {
-            match with {
-                Others => trial(&world.read().unwrap_or_else(PoisonError::into_inner)),
-                Nobody => trial(&world.write().unwrap_or_else(PoisonError::into_inner)),
-            }
+            trial(&world.read().unwrap_or_else(PoisonError::into_inner));
             Ok(())
         })
     });
-    let conclusion = libtest_mimic::run(&args, trials.collect());
+    let alone = ALONE.iter().map(|&(name, trial)| {
+        let world = Arc::clone(&world);
+        Trial::test(name, move || {
+            trial(&world.write().unwrap_or_else(PoisonError::into_inner));
+            Ok(())
+        })
+    });
+    let conclusion = libtest_mimic::run(&args, together.chain(alone).collect());
     drop(world); // stops everything; leaving by `exit` would not
     conclusion.exit_code()
 }

@@ -5,6 +5,11 @@ use serde_json::{Value, json};
 use crate::pods;
 use crate::world::{World, has_sidecar};
 
+pub(crate) fn without_podwright(world: &World) {
+    let pod = world.unserved().create_pod(&pods::logging()).unwrap();
+    assert!(!has_sidecar(&pod), "{pod:#}");
+}
+
 pub(crate) fn a_pod_without_annotations(world: &World) {
     let [served, unserved] = [world.served(), world.unserved()].map(|namespace| {
         let mut pod = namespace.create_pod(&pods::plain()).unwrap();
