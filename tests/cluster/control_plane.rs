@@ -23,7 +23,7 @@ pub(crate) const HOW_TO_GET_IT: &str = "run tests/cluster/build-control-plane (D
 
 const READY_WITHIN: Duration = Duration::from_secs(60);
 
-/// The folder with the three binaries: `KUBEBUILDER_ASSETS`, or what `build-control-plane` has cached.
+/// The folder with the binaries: `KUBEBUILDER_ASSETS`, or what `build-control-plane` has cached.
 pub(crate) fn binaries() -> Option<PathBuf> {
     let dir = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let cache = || {
@@ -32,16 +32,13 @@ pub(crate) fn binaries() -> Option<PathBuf> {
         Some(ours.join("control-plane-1.20.2"))
     };
     let found = dir("KUBEBUILDER_ASSETS").or_else(cache)?;
-    ["etcd", "kube-apiserver", "kube-controller-manager"]
-        .iter()
-        .all(|name| found.join(name).is_file())
-        .then_some(found)
+    ["etcd", "kube-apiserver"].iter().all(|name| found.join(name).is_file()).then_some(found)
 }
 
 /// The running control plane. Everything stops when it is dropped.
 pub(crate) struct ControlPlane {
     // In the order in which they stop.
-    _controller_manager: Process,
+    controller_manager: Option<Process>,
     api_server: Mutex<Process>,
     _etcd: Process,
     api_server_start: Start,
@@ -127,10 +124,12 @@ impl ControlPlane {
         let etcd = etcd.run()?;
         let mut api_server = api_server_start.run()?; // it waits for etcd by itself
         api_server.wait_until(READY_WITHIN, || api.text("/readyz").is_ok())?;
-        let controller_manager = controller_manager.run()?;
+        // setup-envtest has none.
+        let controller_manager =
+            controller_manager.program.is_file().then(|| controller_manager.run()).transpose()?;
         api.create("/api/v1/nodes", &node(version))?;
         Ok(Self {
-            _controller_manager: controller_manager,
+            controller_manager,
             api_server: Mutex::new(api_server),
             _etcd: etcd,
             api_server_start,
@@ -148,6 +147,11 @@ impl ControlPlane {
     /// Major and minor, such as `(1, 20)`.
     pub(crate) fn version(&self) -> (u32, u32) {
         self.version
+    }
+
+    /// Whether Deployments and Jobs get their Pods.
+    pub(crate) fn has_controllers(&self) -> bool {
+        self.controller_manager.is_some()
     }
 
     /// An administrator's access, as a file.

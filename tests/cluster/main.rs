@@ -33,8 +33,6 @@ type Row = (&'static str, fn(&World));
 /// They run at the same time.
 const TRIALS: &[Row] = &[
     ("the API server alone creates a Pod", untouched::without_podwright),
-    ("an annotated Deployment's Pod has the log sidecar", log_sidecar::deployment),
-    ("an annotated Job ends, or its events say why it gets no Pod", log_sidecar::job),
     (
         "a Pod with a container of the sidecar's name is refused by that name",
         log_sidecar::a_container_of_that_name,
@@ -50,15 +48,21 @@ const TRIALS: &[Row] = &[
     ("without the webhook, Fail refuses a Pod and Ignore lets it through", outage::failure_policies),
 ];
 
+/// They too, but need a controller manager.
+const CONTROLLED: &[Row] = &[
+    ("an annotated Deployment's Pod has the log sidecar", log_sidecar::deployment),
+    ("an annotated Job ends, or its events say why it gets no Pod", log_sidecar::job),
+];
+
 /// Each of them runs while nothing else does.
 const ALONE: &[Row] =
     &[("after a restart of the API server Pods get the sidecar", outage::api_server_restart)];
 
 fn main() -> ExitCode {
     let mut args = Arguments::from_args();
+    let all = || TRIALS.iter().chain(CONTROLLED).chain(ALONE).map(|&(name, _)| name);
     // Trials wait most of their time.
-    args.test_threads = args.test_threads.or(Some(TRIALS.len() + ALONE.len()));
-    let all = || TRIALS.iter().chain(ALONE).map(|&(name, _)| name);
+    args.test_threads = args.test_threads.or(Some(all().count()));
     let listed = |name: &str| Trial::test(name, || Ok(()));
     if args.list || all().map(listed).all(|trial| args.is_filtered_out(&trial) || args.is_ignored(&trial)) {
         return libtest_mimic::run(&args, all().map(listed).collect()).exit_code();
@@ -82,23 +86,30 @@ fn main() -> ExitCode {
             return libtest_mimic::run(&args, trials).exit_code();
         }
     };
+    let has_controllers = control_plane.has_controllers();
     // Held for writing by a trial that runs alone. A trial that fails leaves the world as it was: poison means nothing.
     let world = Arc::new(RwLock::new(World::new(control_plane)));
-    let together = TRIALS.iter().map(|&(name, trial)| {
+    let together = |&(name, trial): &Row| {
         let world = Arc::clone(&world);
         Trial::test(name, move || {
             trial(&world.read().unwrap_or_else(PoisonError::into_inner));
             Ok(())
         })
-    });
-    let alone = ALONE.iter().map(|&(name, trial)| {
+    };
+    let controlled = |row: &Row| match has_controllers {
+        true => together(row),
+        false => Trial::ignorable_test(row.0, || Ok(Completion::ignored_with("no kube-controller-manager"))),
+    };
+    let alone = |&(name, trial): &Row| {
         let world = Arc::clone(&world);
         Trial::test(name, move || {
             trial(&world.write().unwrap_or_else(PoisonError::into_inner));
             Ok(())
         })
-    });
-    let conclusion = libtest_mimic::run(&args, together.chain(alone).collect());
+    };
+    let trials =
+        TRIALS.iter().map(together).chain(CONTROLLED.iter().map(controlled)).chain(ALONE.iter().map(alone));
+    let conclusion = libtest_mimic::run(&args, trials.collect());
     drop(world); // stops everything; leaving by `exit` would not
     conclusion.exit_code()
 }
