@@ -1,0 +1,115 @@
+//! Podwright against a real API server: what a user of a cluster sees.
+//!
+//! One control plane serves all trials, each in namespaces of its own. Without its binaries every trial counts as
+//! ignored; `build-control-plane` next to this file builds them.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::print_stderr)]
+
+mod api;
+mod control_plane;
+mod host_path;
+mod log_sidecar;
+mod outage;
+mod pki;
+mod pods;
+mod process;
+mod reinvocation;
+mod second_webhook;
+mod untouched;
+mod webhook;
+mod world;
+
+use std::process::ExitCode;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use libtest_mimic::{Arguments, Completion, Trial};
+
+use crate::control_plane::{ControlPlane, HOW_TO_GET_IT};
+use crate::world::World;
+
+/// A name that reads as a sentence, and what it does.
+type Row = (&'static str, fn(&World));
+
+/// They run at the same time.
+const TRIALS: &[Row] = &[
+    ("the API server alone creates a Pod", untouched::without_podwright),
+    (
+        "a Pod with a container of the sidecar's name is refused by that name",
+        log_sidecar::a_container_of_that_name,
+    ),
+    ("a dry run shows the sidecar and keeps nothing", log_sidecar::dry_run),
+    ("a Pod without annotations is only defaulted", untouched::a_pod_without_annotations),
+    ("volumes of every kind stay as they are", untouched::volumes_of_every_kind),
+    (
+        "a forbidden hostPath is refused with its field, the policy and what to change",
+        host_path::a_forbidden_path,
+    ),
+    ("a second webhook's changes and one sidecar end up in the Pod", reinvocation::a_second_webhook),
+    ("without the webhook, Fail refuses a Pod and Ignore lets it through", outage::failure_policies),
+];
+
+/// They too, but need a controller manager.
+const CONTROLLED: &[Row] = &[
+    ("an annotated Deployment's Pod has the log sidecar", log_sidecar::deployment),
+    ("an annotated Job ends, or its events say why it gets no Pod", log_sidecar::job),
+];
+
+/// Each of them runs while nothing else does.
+const ALONE: &[Row] =
+    &[("after a restart of the API server Pods get the sidecar", outage::api_server_restart)];
+
+fn main() -> ExitCode {
+    let mut args = Arguments::from_args();
+    let all = || TRIALS.iter().chain(CONTROLLED).chain(ALONE).map(|&(name, _)| name);
+    // Trials wait most of their time.
+    args.test_threads = args.test_threads.or(Some(all().count()));
+    let listed = |name: &str| Trial::test(name, || Ok(()));
+    if args.list || all().map(listed).all(|trial| args.is_filtered_out(&trial) || args.is_ignored(&trial)) {
+        return libtest_mimic::run(&args, all().map(listed).collect()).exit_code();
+    }
+
+    let Some(binaries) = control_plane::binaries() else {
+        eprintln!("the cluster tests did not run, for want of a control plane: {HOW_TO_GET_IT}");
+        let ignored = || Ok(Completion::ignored_with("no control plane"));
+        let trials = all().map(|name| Trial::ignorable_test(name, ignored)).collect();
+        return libtest_mimic::run(&args, trials).exit_code();
+    };
+
+    // Before the first client or server with TLS. It fails only if it was done before.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let control_plane = match ControlPlane::start(&binaries) {
+        Ok(control_plane) => control_plane,
+        Err(err) => {
+            eprintln!("starting the control plane of {}: {err}", binaries.display());
+            let failed = || Err("the control plane did not start".into());
+            let trials = all().map(|name| Trial::test(name, failed)).collect();
+            return libtest_mimic::run(&args, trials).exit_code();
+        }
+    };
+    let has_controllers = control_plane.has_controllers();
+    // Held for writing by a trial that runs alone. A trial that fails leaves the world as it was: poison means nothing.
+    let world = Arc::new(RwLock::new(World::new(control_plane)));
+    let together = |&(name, trial): &Row| {
+        let world = Arc::clone(&world);
+        Trial::test(name, move || {
+            trial(&world.read().unwrap_or_else(PoisonError::into_inner));
+            Ok(())
+        })
+    };
+    let controlled = |row: &Row| match has_controllers {
+        true => together(row),
+        false => Trial::ignorable_test(row.0, || Ok(Completion::ignored_with("no kube-controller-manager"))),
+    };
+    let alone = |&(name, trial): &Row| {
+        let world = Arc::clone(&world);
+        Trial::test(name, move || {
+            trial(&world.write().unwrap_or_else(PoisonError::into_inner));
+            Ok(())
+        })
+    };
+    let trials =
+        TRIALS.iter().map(together).chain(CONTROLLED.iter().map(controlled)).chain(ALONE.iter().map(alone));
+    let conclusion = libtest_mimic::run(&args, trials.collect());
+    drop(world); // stops everything; leaving by `exit` would not
+    conclusion.exit_code()
+}

@@ -1,0 +1,83 @@
+//! What the trials share: one control plane, and one Podwright with the policies that it ships with.
+
+use std::sync::OnceLock;
+
+use serde_json::Value;
+
+use crate::api::{Api, Namespace};
+use crate::control_plane::ControlPlane;
+use crate::pods;
+use crate::webhook::{Registering, Registration, Webhook};
+
+pub(crate) struct World {
+    // Before the control plane, so that it is dropped before it.
+    podwright: OnceLock<Result<Registered, String>>,
+    control_plane: ControlPlane,
+}
+
+impl World {
+    pub(crate) fn new(control_plane: ControlPlane) -> Self {
+        Self { podwright: OnceLock::new(), control_plane }
+    }
+
+    pub(crate) fn api(&self) -> &Api {
+        self.control_plane.api()
+    }
+
+    pub(crate) fn control_plane(&self) -> &ControlPlane {
+        &self.control_plane
+    }
+
+    /// A new namespace whose Pods no webhook sees.
+    pub(crate) fn unserved(&self) -> Namespace {
+        self.api().namespace(&[])
+    }
+
+    /// A new namespace whose Pods the shared Podwright sees.
+    pub(crate) fn served(&self) -> Namespace {
+        // The first trial that needs it starts it; when it does not come up, no other trial waits for it again.
+        if let Err(err) = self.podwright.get_or_init(|| self.register(SHARED, &[])) {
+            panic!("{err}");
+        }
+        self.api().namespace(&[SHARED])
+    }
+
+    /// A Podwright of a trial's own, which knows this cluster.
+    pub(crate) fn webhook(&self, flags: &[&str]) -> Result<Webhook, String> {
+        let kubeconfig = self.control_plane.kubeconfig().display().to_string();
+        Webhook::start(self.api(), &[&["--kubeconfig", &kubeconfig], flags].concat())
+    }
+
+    /// A namespace served by a Podwright of a trial's own; `name` names the registration and must not recur.
+    pub(crate) fn served_by(&self, name: &str, flags: &[&str]) -> (Namespace, Registered) {
+        let registered = self.register(name, flags).unwrap();
+        (self.api().namespace(&[name]), registered)
+    }
+
+    fn register(&self, name: &str, flags: &[&str]) -> Result<Registered, String> {
+        let webhook = self.webhook(flags)?;
+        let registering = Registering {
+            name,
+            label: name,
+            endpoint: webhook.endpoint(),
+            failure_policy: "Fail",
+            reinvocation_policy: "Never",
+        };
+        let registration = registering.register(self.api(), &pods::logging(), has_sidecar)?;
+        Ok(Registered { _registration: registration, _webhook: webhook })
+    }
+}
+
+/// A Podwright that serves, until it is dropped.
+pub(crate) struct Registered {
+    // Unregistered first: nobody calls a webhook that has gone.
+    _registration: Registration,
+    _webhook: Webhook,
+}
+
+/// Whether a Pod went through Podwright.
+pub(crate) fn has_sidecar(pod: &Value) -> bool {
+    pods::sidecars(pod).len() == 1
+}
+
+const SHARED: &str = "podwright";
