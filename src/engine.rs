@@ -311,9 +311,8 @@ fn state(draft: &mut Draft<'_>, generation: &str, mutations: &[Mutation]) {
     for mutation in mutations {
         let mut entry = Map::from_iter([("policy".to_owned(), Value::from(mutation.policy.as_str()))]);
         entry.extend(mutation.facts.clone());
-        match status.entry(mutation.kind).or_insert_with(|| json!([])) {
-            Value::Array(entries) => entries.push(Value::Object(entry)),
-            _ => {}
+        if let Value::Array(entries) = status.entry(mutation.kind).or_insert_with(|| json!([])) {
+            entries.push(Value::Object(entry));
         }
     }
     draft.set_annotation(STATUS, &Value::Object(status).to_string());

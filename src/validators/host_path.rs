@@ -15,7 +15,7 @@ use crate::policy::{Action, Exemption, Match, Subject};
 /// The spec of a `HostPath` policy.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct HostPath {
+pub(super) struct HostPath {
     /// The Pods that it is about; all where it is left out.
     #[serde(default, rename = "match")]
     matching: Match,
