@@ -13,7 +13,7 @@ mod settings;
 mod sidecar;
 mod volumes;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de};
@@ -191,8 +191,7 @@ impl Mutator for Filebeat {
         draft.set_annotation(CONFIG_ANNOTATION, &config);
         within_limit(draft.pod())?;
         self.advise(draft.pod(), &inputs, warnings);
-        let mut names: Vec<_> = inputs.iter().map(|input| input.container.as_str()).collect();
-        names.dedup();
+        let names: BTreeSet<_> = inputs.iter().map(|input| input.container.as_str()).collect();
         Ok(Map::from_iter([
             ("container".to_owned(), CONTAINER.into()),
             ("mode".to_owned(), if native { "native" } else { "container" }.into()),

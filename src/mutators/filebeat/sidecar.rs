@@ -114,7 +114,12 @@ fn resources(policy: &Filebeat, pod: &Pod) -> Value {
             }
         }
     }
-    json!({ "requests": resources.requests, "limits": resources.limits })
+    let lists = [("requests", resources.requests), ("limits", resources.limits)];
+    lists
+        .into_iter()
+        .filter(|(_, amounts)| !amounts.is_empty())
+        .map(|(list, amounts)| (list, json!(amounts)))
+        .collect()
 }
 
 /// Whether every container has limits for CPU and memory, and requests that equal them or are left out.

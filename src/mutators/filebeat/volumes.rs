@@ -9,7 +9,8 @@ use super::path::{LogPath, hides_system};
 use crate::mutators::Rejection;
 use crate::pod::{AbsolutePath, Container, Draft, Group, Mount, Pod, Quantity};
 
-/// Where the sidecar sees the files of a container: this, the container's name, and the path in the container.
+/// Where the sidecar sees the volumes of a container: this, the container's name, and where the container has it, with
+/// `-` for `/`. Never one within another: a directory to mount on cannot be made in a volume mounted read-only.
 const LOGS_ROOT: &str = "/logs";
 /// The names of the volumes that are added begin with this.
 const VOLUME_PREFIX: &str = "podwright-logs-";
@@ -25,7 +26,8 @@ pub(super) struct Plan {
     pub(super) env: BTreeMap<String, Value>,
     /// The paths of each input, as the sidecar sees them.
     pub(super) paths: Vec<Vec<String>>,
-    mounted: HashSet<String>,
+    // Where each mount of the app appears in the sidecar: by container and path there.
+    places: BTreeMap<(String, String), String>,
     read: HashSet<(String, String, String)>,
 }
 
@@ -74,6 +76,15 @@ fn ensure(
     let pod = draft.pod();
     let Some(container) = container(pod, &input.container) else { return Ok(()) };
     let reject = |message: String| Err(Rejection::new(format!("annotation {}", input.key), message));
+    if path.is_deep() {
+        warnings.extend(container.mounts().filter(|mount| is_below(mount, &path.directory())).map(|mount| {
+            format!(
+                "{} does not reach into the volume at {}; give it a path of its own",
+                path.glob,
+                mount.path()
+            )
+        }));
+    }
     if let Some(mount) = covering(&container, path) {
         let source = pod
             .volume(mount.volume())
@@ -122,35 +133,35 @@ impl Plan {
     fn read(&mut self, pod: &Pod, input: &Input, path: &LogPath) -> Result<Option<String>, Rejection> {
         let Some(container) = container(pod, &input.container) else { return Ok(None) };
         let Some(mount) = covering(&container, path) else { return Ok(None) };
-        let below =
-            mount.path().parse().ok().and_then(|at: AbsolutePath| path.glob.below(&at).map(str::to_owned));
+        let Some(below) =
+            mount.path().parse().ok().and_then(|at: AbsolutePath| path.glob.below(&at).map(str::to_owned))
+        else {
+            return Ok(None);
+        };
         let part = mount.sub_path().or(mount.sub_path_expr()).unwrap_or_default().to_owned();
-        if !self.read.insert((mount.volume().to_owned(), part, below.unwrap_or_default())) {
+        if !self.read.insert((mount.volume().to_owned(), part, below.clone())) {
             return Ok(None);
         }
-        self.mount(&container, &mount, input)?;
-        if path.is_deep() {
-            for nested in container.mounts().filter(|nested| is_below(nested, &path.directory())) {
-                self.mount(&container, &nested, input)?;
-            }
-        }
-        Ok(Some(format!("{LOGS_ROOT}/{}{}", input.container, path.glob)))
+        let place = self.mount(&container, &mount, input)?;
+        Ok(Some(if below.is_empty() { place } else { format!("{place}/{below}") }))
     }
 
-    /// Mounts in the sidecar what the app mounts, read-only.
+    /// Mounts in the sidecar what the app mounts, read-only; tells where.
     fn mount(
         &mut self,
         container: &Container<'_>,
         mount: &Mount<'_>,
         input: &Input,
-    ) -> Result<(), Rejection> {
-        let at = format!("{LOGS_ROOT}/{}{}", container.name(), mount.path().trim_end_matches('/'));
-        if !self.mounted.insert(at.clone()) {
-            return Ok(());
+    ) -> Result<String, Rejection> {
+        let origin = (container.name().to_owned(), mount.path().to_owned());
+        if let Some(place) = self.places.get(&origin) {
+            return Ok(place.clone());
         }
+        let place = self.free_place(container.name(), mount.path());
+        self.places.insert(origin, place.clone());
         let mut entry = Map::new();
         entry.insert("name".to_owned(), mount.volume().into());
-        entry.insert("mountPath".to_owned(), at.into());
+        entry.insert("mountPath".to_owned(), place.as_str().into());
         entry.insert("readOnly".to_owned(), true.into());
         entry.extend(mount.sub_path().map(|part| ("subPath".to_owned(), part.into())));
         if let Some(expression) = mount.sub_path_expr() {
@@ -160,7 +171,15 @@ impl Plan {
             entry.insert("subPathExpr".to_owned(), expression.into());
         }
         self.mounts.push(entry.into());
-        Ok(())
+        Ok(place)
+    }
+
+    /// A place of its own: `/app/logs` and `/app-logs` would share one.
+    fn free_place(&self, container: &str, path: &str) -> String {
+        let place = format!("{LOGS_ROOT}/{container}/{}", path.trim_matches('/').replace('/', "-"));
+        let is_free = |place: &String| !self.places.values().any(|taken| taken == place);
+        let mut numbered = (2..).map(|number| format!("{place}-{number}"));
+        Some(place.clone()).filter(is_free).or_else(|| numbered.find(is_free)).unwrap_or(place)
     }
 
     fn copy_variable(
