@@ -133,7 +133,7 @@ fn tell(app: &App, endpoint: Endpoint, request: &Request<'_>, decision: &Decisio
         app.metrics.edit(mutation.kind, &mutation.policy);
     }
     for violation in &decision.violations {
-        app.metrics.violation(violation.kind, &violation.policy, action(decision));
+        app.metrics.violation(violation.kind, &violation.policy, violation.action.as_str());
     }
     let uid = &*request.uid;
     if let Some(fault) = &decision.fault {
@@ -181,16 +181,5 @@ fn outcome(decision: &Decision) -> Outcome {
         Some(_) => Outcome::Denied,
         None if decision.operations.is_empty() => Outcome::Allowed,
         None => Outcome::Patched,
-    }
-}
-
-/// What became of the violations of one decision.
-fn action(decision: &Decision) -> &'static str {
-    if decision.refusal.is_some() {
-        "deny"
-    } else if decision.warnings.is_empty() {
-        "audit"
-    } else {
-        "warn"
     }
 }
