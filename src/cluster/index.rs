@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::view::{Version, View};
 
 /// The labels of one Namespace.
-pub(super) type Labels = BTreeMap<String, String>;
+pub(super) type Labels = Arc<BTreeMap<String, String>>;
 
 /// One thing that is now known of the cluster.
 #[derive(Debug)]
@@ -184,7 +184,7 @@ mod tests {
     }
 
     fn labels(team: &str) -> Labels {
-        Labels::from([("team".to_owned(), team.to_owned())])
+        Arc::new(BTreeMap::from([("team".to_owned(), team.to_owned())]))
     }
 
     #[test]

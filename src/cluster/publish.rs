@@ -96,7 +96,7 @@ mod tests {
     }
 
     fn namespace(name: &str) -> Fact {
-        Fact::Namespace(Change::Set(name.to_owned(), Labels::new()))
+        Fact::Namespace(Change::Set(name.to_owned(), Labels::default()))
     }
 
     fn whole() -> [Fact; 6] {

@@ -43,7 +43,7 @@ impl<K> Slim<K> {
 
     /// The object's labels.
     pub(super) fn into_labels(self) -> Labels {
-        self.metadata.labels.unwrap_or_default()
+        Labels::from(self.metadata.labels.unwrap_or_default())
     }
 
     /// What a Node says of its kubelet.
@@ -135,13 +135,13 @@ mod tests {
     #[test]
     fn a_namespaces_labels_are_read() {
         for (metadata, expected) in [
-            (json!({"name": "a", "labels": {"x": "y"}}), Labels::from([("x".to_owned(), "y".to_owned())])),
-            (json!({"name": "a", "labels": null}), Labels::new()),
-            (json!({"name": "a"}), Labels::new()),
+            (json!({"name": "a", "labels": {"x": "y"}}), BTreeMap::from([("x".to_owned(), "y".to_owned())])),
+            (json!({"name": "a", "labels": null}), BTreeMap::new()),
+            (json!({"name": "a"}), BTreeMap::new()),
         ] {
             let namespace: Slim<v1::Namespace> =
                 serde_json::from_value(json!({"metadata": metadata, "status": {"phase": "Active"}})).unwrap();
-            assert_eq!(namespace.into_labels(), expected);
+            assert_eq!(*namespace.into_labels(), expected);
         }
     }
 }
