@@ -1,6 +1,10 @@
 //! Podwright: a Kubernetes admission webhook for Pods.
 
+<<<<<<< HEAD
+pub mod cluster;
+=======
 pub mod cli;
+>>>>>>> main
 pub mod engine;
 pub mod mutators;
 pub mod pod;
