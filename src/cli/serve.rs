@@ -1,5 +1,6 @@
 //! `podwright serve`: the webhook itself.
 
+use std::env;
 use std::io::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;
@@ -19,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::exit::Exit;
 use super::values::{duration, patience, size};
+use crate::cluster;
 use crate::policy_set::PolicySet;
 use crate::server::{App, Health, PolicyStore, Server, Settings, ViewStore};
 use crate::telemetry::{Metrics, logs, metrics};
@@ -27,6 +29,10 @@ use crate::tls::{self, RotatingCertificate, files};
 
 /// Where `--local` keeps its certificate.
 const LOCAL_CERTIFICATES: &str = "certs/local";
+/// What the kubelet sets in every container.
+const IN_CLUSTER: &str = "KUBERNETES_SERVICE_HOST";
+/// Why the server is not ready while the cluster view is incomplete.
+const NOT_SYNCED: &str = "the cluster's Nodes and Namespaces are not known yet";
 /// What `--local` offers to try.
 const SAMPLE_REVIEW: &str = include_str!("serve/sample-review.json");
 
@@ -161,7 +167,7 @@ fn serve(args: &Args) -> anyhow::Result<()> {
     let tls =
         tls::server_config(Arc::new(RotatingCertificate::new(source.certified))).context("setting up TLS")?;
     let policies = args.deciding.policies()?;
-    let views = args.deciding.views();
+    let views = ViewStore::default();
 
     let mut registry = Registry::default();
     let metrics = Metrics::register(&mut registry);
@@ -169,12 +175,14 @@ fn serve(args: &Args) -> anyhow::Result<()> {
     metrics::register_generation(&mut registry, move || generations.load().generation.clone());
     tracing::info!(generation = policies.load().generation, "policies loaded");
 
-    let app = App::new(policies, views, metrics);
+    let cluster_metrics = cluster::Metrics::register(&mut registry);
+    let app = App::new(policies, Arc::clone(&views), metrics);
     let runtime = runtime(args.limits.workers)?;
     runtime.block_on(async {
         let (stop, hurry) = signals()?;
-        let settings = args.settings();
-        let server = Server::bind(settings, tls, app, Arc::new(Health::default()), registry).await?;
+        let health = Arc::new(Health::default());
+        let _watch = args.watch(views, &health, cluster_metrics).await?;
+        let server = Server::bind(args.settings(), tls, app, health, registry).await?;
         if let Some(local) = source.local {
             introduce(&local, server.listen()).context("printing how to ask")?;
         }
@@ -187,6 +195,30 @@ fn serve(args: &Args) -> anyhow::Result<()> {
 }
 
 impl Args {
+    /// Watches the cluster, if one is given or is around us. Until its view is known the server is not ready.
+    async fn watch(
+        &self,
+        views: ViewStore,
+        health: &Arc<Health>,
+        metrics: cluster::Metrics,
+    ) -> anyhow::Result<Option<cluster::Watch>> {
+        let Deciding { kubeconfig, no_cluster, .. } = &self.deciding;
+        let is_around_us = !self.certificates.local && env::var_os(IN_CLUSTER).is_some();
+        if *no_cluster || kubeconfig.is_none() && !is_around_us {
+            tracing::info!("no cluster is watched; what needs to know it takes the cautious way");
+            return Ok(None);
+        }
+        let client = cluster::connect(kubeconfig.as_deref()).await?;
+        health.block(NOT_SYNCED);
+        let watch = cluster::watch(client, views, metrics);
+        let (synced, health) = (watch.synced(), Arc::clone(health));
+        tokio::spawn(async move {
+            synced.await;
+            health.clear(NOT_SYNCED);
+        });
+        Ok(Some(watch))
+    }
+
     fn settings(&self) -> Settings {
         let local = self.certificates.local;
         let ip = if local { Ipv4Addr::LOCALHOST } else { Ipv4Addr::UNSPECIFIED };
@@ -242,15 +274,6 @@ impl Deciding {
         let policies =
             if self.policies.is_empty() { PolicySet::embedded()? } else { PolicySet::load(&self.policies)? };
         Ok(Arc::new(ArcSwap::from_pointee(policies)))
-    }
-
-    /// The view of the cluster that is watched. Whoever watches it keeps a clone and stores each new view.
-    fn views(&self) -> ViewStore {
-        let views = ViewStore::default();
-        if !self.no_cluster {
-            tracing::debug!(kubeconfig = ?self.kubeconfig, "no cluster is watched");
-        }
-        views
     }
 }
 
