@@ -1,5 +1,13 @@
 //! What app teams get wrong in annotations: a row is a set of annotations, and what they are told.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by a panic"
+)]
+
 use podwright::engine::{Decision, admit};
 use podwright::pod::{Pod, Workload};
 use podwright::policy::Subject;

@@ -4,6 +4,14 @@
 //! there, replaces the shipped policies; `case.yaml` says what is around the Pod. `expected.yaml` is what comes out.
 //! Run with `UPDATE_CASES=1` to write it anew, and read the difference before it is committed.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by a panic"
+)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
