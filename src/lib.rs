@@ -1,5 +1,6 @@
 //! Podwright: a Kubernetes admission webhook for Pods.
 
+pub mod cli;
 pub mod engine;
 pub mod mutators;
 pub mod pod;

@@ -1,2 +1,11 @@
 //! The `podwright` command.
-fn main() {}
+
+use std::panic::catch_unwind;
+use std::process::ExitCode;
+
+use podwright::cli::{self, Exit};
+
+fn main() -> ExitCode {
+    // The panic has been reported where it happened.
+    catch_unwind(cli::run).unwrap_or(Exit::Internal).into()
+}
