@@ -1,6 +1,9 @@
 //! The exit codes, which scripts may rely on.
 
+use std::io::{self, Write as _};
 use std::process::ExitCode;
+
+use super::style::Palette;
 
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,3 +33,37 @@ Exit codes:
    1  something to mend was found
    2  wrong flags or input
   70  a bug of Podwright's";
+
+/// Input that cannot be used: every reason, each with its place.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", .0.join("\n"))]
+pub(super) struct BadInput(pub(super) Vec<String>);
+
+impl From<String> for BadInput {
+    fn from(reason: String) -> Self {
+        Self(vec![reason])
+    }
+}
+
+/// Tells what ended a command, and gives its code.
+pub(super) fn report(error: &anyhow::Error) -> Exit {
+    // Whoever read our output has had enough of it.
+    if is_broken_pipe(error) {
+        return Exit::Fine;
+    }
+    let reasons = match error.downcast_ref() {
+        Some(BadInput(reasons)) => reasons.clone(),
+        None => vec![format!("{error:#}")],
+    };
+    let palette = Palette::stderr();
+    for reason in reasons {
+        // Nothing is left to do where even this fails.
+        let _ = writeln!(io::stderr(), "{} {reason}", palette.error("error:"));
+    }
+    Exit::Usage
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let broken = |error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe;
+    error.chain().any(|cause| cause.downcast_ref().is_some_and(broken))
+}

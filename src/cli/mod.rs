@@ -1,10 +1,20 @@
 //! The command line: one file per command.
 
+mod check;
+mod completions;
+mod documents;
+mod emit;
 pub mod exit;
+mod explain;
+mod inject;
+mod objects;
+mod offline;
+mod schema;
 mod serve;
+mod style;
 mod values;
 
-use std::io::Write as _;
+use std::io::{self, BufWriter, StdoutLock, Write as _};
 
 use clap::{Parser, Subcommand};
 
@@ -23,12 +33,22 @@ pub struct Cli {
 enum Command {
     /// Answer the API server's admission reviews
     Serve(Box<serve::Args>),
+    Inject(inject::Args),
+    Explain(explain::Args),
+    Check(check::Args),
+    Schema(schema::Args),
+    Completions(completions::Args),
 }
 
 impl Command {
     fn run(self) -> anyhow::Result<Exit> {
         match self {
             Self::Serve(args) => serve::run(&args),
+            Self::Inject(args) => on_stdout(|out| args.run(out)),
+            Self::Explain(args) => on_stdout(|out| args.run(out)),
+            Self::Check(args) => on_stdout(|out| args.run(out)),
+            Self::Schema(args) => on_stdout(|out| args.run(out)),
+            Self::Completions(args) => on_stdout(|out| args.run(out)),
         }
     }
 }
@@ -37,17 +57,23 @@ impl Command {
 #[must_use]
 pub fn run() -> Exit {
     match Cli::try_parse() {
-        Ok(cli) => cli.command.run().unwrap_or_else(|error| {
-            // Nothing is left to do where even this fails.
-            let _ = writeln!(anstream::stderr(), "error: {error:#}");
-            Exit::Usage
-        }),
+        Ok(cli) => cli.command.run().unwrap_or_else(|error| exit::report(&error)),
         Err(error) => {
             let _ = error.print();
             // Help and version are what was asked for.
             if error.use_stderr() { Exit::Usage } else { Exit::Fine }
         }
     }
+}
+
+/// Runs a command that writes to stdout. Nothing filters it: what passes through must leave byte for byte.
+fn on_stdout(
+    command: impl FnOnce(&mut BufWriter<StdoutLock<'static>>) -> anyhow::Result<Exit>,
+) -> anyhow::Result<Exit> {
+    let mut out = BufWriter::new(io::stdout().lock());
+    let exit = command(&mut out)?;
+    out.flush()?;
+    Ok(exit)
 }
 
 #[cfg(test)]

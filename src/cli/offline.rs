@@ -1,0 +1,198 @@
+//! What the webhook would decide in the cluster, from files alone.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use serde_json::Value;
+
+use super::documents::Stream;
+use super::exit::BadInput;
+use super::objects::Object;
+use crate::engine::{self, Decision};
+use crate::mutators::{Rejection, annotations};
+use crate::pod::{Pod, Workload};
+use crate::policy::Subject;
+use crate::policy_set::{LoadErrors, PolicySet};
+use crate::validators::Violation;
+use crate::view::{Version, View};
+
+/// What decisions are made from.
+#[derive(Debug, clap::Args)]
+pub(super) struct OfflineArgs {
+    /// Files and folders of policies [default: those that ship with Podwright]
+    #[arg(long, value_name = "PATH", num_args = 1..)]
+    policies: Vec<PathBuf>,
+
+    /// The namespace of objects that name none
+    #[arg(short, long, default_value = "default")]
+    namespace: String,
+
+    /// The version of the cluster, API server and nodes alike; left out it is unknown, and the cautious way is taken
+    #[arg(long, value_name = "1.33")]
+    kubernetes_version: Option<Version>,
+
+    /// The day that exemptions are held against, such as 2027-06-30 [default: today]
+    #[arg(long, value_name = "DATE")]
+    now: Option<Now>,
+}
+
+/// A cluster that is known from files.
+#[derive(Debug)]
+pub(super) struct Offline {
+    /// The policies in force.
+    pub(super) policies: PolicySet,
+    view: View,
+    now: Timestamp,
+    namespace: String,
+}
+
+/// A Pod or Pod template that a decision is asked for.
+#[derive(Debug)]
+pub(super) struct Case<'a> {
+    /// The Pod itself, or the workload that it belongs to.
+    pub(super) object: &'a Object<'a>,
+    /// Its namespace.
+    pub(super) namespace: &'a str,
+    /// Where in the object the Pod stands.
+    pub(super) template: &'static str,
+    workload: Workload,
+    pod: Pod,
+}
+
+impl OfflineArgs {
+    /// Loads the policies, and learns of the cluster what the manifests tell.
+    ///
+    /// # Errors
+    /// When a policy is wrong.
+    pub(super) fn load(&self, streams: &[Stream]) -> Result<Offline, BadInput> {
+        Ok(Offline {
+            policies: policies(&self.policies).map_err(|errors| located(&errors))?,
+            view: View {
+                api_server: self.kubernetes_version,
+                oldest_kubelet: self.kubernetes_version,
+                namespaces: Arc::new(namespaces(streams)),
+            },
+            now: Now::or_present(self.now.as_ref()),
+            namespace: self.namespace.clone(),
+        })
+    }
+}
+
+/// The policies of these files and folders; those that ship with Podwright where there are none.
+pub(super) fn policies(paths: &[PathBuf]) -> Result<PolicySet, LoadErrors> {
+    if paths.is_empty() { PolicySet::embedded() } else { PolicySet::load(paths) }
+}
+
+/// Every error on a line of its own.
+pub(super) fn located(errors: &LoadErrors) -> BadInput {
+    BadInput(errors.0.iter().map(ToString::to_string).collect())
+}
+
+impl Offline {
+    /// The Pod of an object, if it has one.
+    pub(super) fn case<'a>(&'a self, object: &'a Object<'a>) -> Option<Case<'a>> {
+        let (template, pod) = object.pod()?;
+        let namespace = object.metadata("namespace").unwrap_or(&self.namespace);
+        Some(Case { object, namespace, template, workload: object.workload(&pod), pod })
+    }
+
+    /// The Pod with what is known around it.
+    pub(super) fn subject<'a>(&'a self, case: &'a Case<'_>) -> Subject<'a> {
+        Subject::new(case.namespace, case.workload.clone(), &case.pod, &self.view)
+    }
+
+    /// What the webhook would decide.
+    pub(super) fn decide(&self, case: &Case<'_>) -> Decision {
+        let mut decision = engine::admit(&self.policies, &self.subject(case), self.now);
+        decision.rejections.extend(unquoted(&case.pod));
+        if !case.template.is_empty()
+            && let Ok(object) = Pod::from_value(case.object.value.clone())
+        {
+            decision.warnings.extend(engine::misplaced(&object, case.object.kind));
+        }
+        decision
+    }
+}
+
+impl Case<'_> {
+    /// `Kind namespace/name`.
+    pub(super) fn title(&self) -> String {
+        let name = self.object.name();
+        let name = if name.is_empty() { "(no name)" } else { &name };
+        format!("{} {}/{name}", self.object.kind, self.namespace)
+    }
+
+    /// A violation with the field as the object has it: `spec.template.spec.volumes[0]`.
+    pub(super) fn on_object(&self, violation: &Violation) -> Violation {
+        let mut moved = violation.clone();
+        if !self.template.is_empty() {
+            let template = self.template.trim_start_matches('/').replace('/', ".");
+            moved.finding.path = format!("{template}.{}", violation.finding.path);
+        }
+        moved
+    }
+}
+
+/// The warnings that are no violations: those are told with their field.
+pub(super) fn plain_warnings(decision: &Decision) -> impl Iterator<Item = &String> {
+    let violations: HashSet<_> = decision.violations.iter().map(ToString::to_string).collect();
+    decision.warnings.iter().filter(move |warning| !violations.contains(*warning))
+}
+
+/// Annotations of ours that are no strings, as `true` without quotes is none: the API server refuses them.
+fn unquoted(pod: &Pod) -> Vec<Rejection> {
+    let annotations = pod.as_value().pointer("/metadata/annotations").and_then(Value::as_object);
+    let is_ours = |key: &str| key.split('/').next().is_some_and(|domain| domain.ends_with(annotations::ROOT));
+    annotations
+        .into_iter()
+        .flatten()
+        .filter(|(key, value)| is_ours(key) && !value.is_string())
+        .map(|(key, value)| {
+            let quoted = match value {
+                Value::Bool(_) | Value::Number(_) => format!("; write it in quotes: \"{value}\""),
+                _ => String::new(),
+            };
+            Rejection::new(format!("annotation {key}"), format!("{value} is no string{quoted}"))
+        })
+        .collect()
+}
+
+/// The labels of the Namespaces among the manifests.
+fn namespaces(streams: &[Stream]) -> HashMap<String, Arc<BTreeMap<String, String>>> {
+    let documents = streams.iter().flat_map(|stream| &stream.documents);
+    documents
+        .flat_map(|document| Object::all(&document.value))
+        .filter(|object| object.kind == "Namespace" && object.group.is_empty())
+        .filter_map(|object| {
+            let labels = object.value.pointer("/metadata/labels").and_then(Value::as_object);
+            let labels = labels.into_iter().flatten();
+            let texts = labels.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())));
+            Some((object.metadata("name")?.to_owned(), Arc::new(texts.collect())))
+        })
+        .collect()
+}
+
+/// A day, or a point in time.
+#[derive(Debug, Clone)]
+pub(super) struct Now(Timestamp);
+
+impl Now {
+    /// The time that was given, else the present.
+    pub(super) fn or_present(given: Option<&Self>) -> Timestamp {
+        given.map_or_else(Timestamp::now, |now| now.0)
+    }
+}
+
+impl FromStr for Now {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let day = || text.parse::<Date>().ok()?.to_zoned(TimeZone::UTC).ok().map(|start| start.timestamp());
+        text.parse().ok().or_else(day).map(Self).ok_or_else(|| "expected a day such as 2027-06-30".to_owned())
+    }
+}
