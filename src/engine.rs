@@ -230,6 +230,7 @@ fn mutate(policies: &PolicySet, subject: &Subject<'_>, decision: &mut Decision) 
     let mut draft = Draft::new(subject.pod);
     decision.rejections = annotations::strays(subject.pod);
     let mut failure_policy = FailurePolicy::Ignore;
+    let mut warnings = Vec::new();
     for kind in MUTATORS {
         let chosen = match choose(policies, kind, subject) {
             Ok(chosen) => chosen,
@@ -239,7 +240,7 @@ fn mutate(policies: &PolicySet, subject: &Subject<'_>, decision: &mut Decision) 
             }
         };
         for policy in chosen {
-            match policy.mutate(subject, &mut draft, &mut decision.warnings) {
+            match policy.mutate(subject, &mut draft, &mut warnings) {
                 Ok(mutation) => decision.mutations.push(mutation),
                 Err(rejections) => decision.rejections.extend(rejections),
             }
@@ -249,6 +250,7 @@ fn mutate(policies: &PolicySet, subject: &Subject<'_>, decision: &mut Decision) 
         }
     }
     if decision.rejections.is_empty() {
+        decision.warnings.append(&mut warnings);
         state(&mut draft, &policies.generation, &decision.mutations);
         decision.take(draft, failure_policy);
     }
@@ -311,9 +313,8 @@ fn state(draft: &mut Draft<'_>, generation: &str, mutations: &[Mutation]) {
     for mutation in mutations {
         let mut entry = Map::from_iter([("policy".to_owned(), Value::from(mutation.policy.as_str()))]);
         entry.extend(mutation.facts.clone());
-        match status.entry(mutation.kind).or_insert_with(|| json!([])) {
-            Value::Array(entries) => entries.push(Value::Object(entry)),
-            _ => {}
+        if let Value::Array(entries) = status.entry(mutation.kind).or_insert_with(|| json!([])) {
+            entries.push(Value::Object(entry));
         }
     }
     draft.set_annotation(STATUS, &Value::Object(status).to_string());

@@ -14,8 +14,9 @@ pub struct View {
     pub api_server: Option<Version>,
     /// The oldest kubelet of all nodes, once known; a cluster without nodes has none.
     pub oldest_kubelet: Option<Version>,
-    /// The labels of every Namespace, by its name.
-    pub namespaces: Arc<HashMap<String, BTreeMap<String, String>>>,
+    /// The labels of every Namespace, by its name. Each is shared, so that the next view can be made without a copy
+    /// of them all.
+    pub namespaces: Arc<HashMap<String, Arc<BTreeMap<String, String>>>>,
 }
 
 impl View {

@@ -10,7 +10,9 @@ mod inject;
 mod objects;
 mod offline;
 mod schema;
+mod serve;
 mod style;
+mod values;
 
 use std::io::{self, BufWriter, StdoutLock, Write as _};
 
@@ -29,6 +31,8 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Answer the API server's admission reviews
+    Serve(Box<serve::Args>),
     Inject(inject::Args),
     Explain(explain::Args),
     Check(check::Args),
@@ -39,6 +43,7 @@ enum Command {
 impl Command {
     fn run(self) -> anyhow::Result<Exit> {
         match self {
+            Self::Serve(args) => serve::run(&args),
             Self::Inject(args) => on_stdout(|out| args.run(out)),
             Self::Explain(args) => on_stdout(|out| args.run(out)),
             Self::Check(args) => on_stdout(|out| args.run(out)),

@@ -163,7 +163,7 @@ fn unquoted(pod: &Pod) -> Vec<Rejection> {
 }
 
 /// The labels of the Namespaces among the manifests.
-fn namespaces(streams: &[Stream]) -> HashMap<String, BTreeMap<String, String>> {
+fn namespaces(streams: &[Stream]) -> HashMap<String, Arc<BTreeMap<String, String>>> {
     let documents = streams.iter().flat_map(|stream| &stream.documents);
     documents
         .flat_map(|document| Object::all(&document.value))
@@ -172,7 +172,7 @@ fn namespaces(streams: &[Stream]) -> HashMap<String, BTreeMap<String, String>> {
             let labels = object.value.pointer("/metadata/labels").and_then(Value::as_object);
             let labels = labels.into_iter().flatten();
             let texts = labels.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())));
-            Some((object.metadata("name")?.to_owned(), texts.collect()))
+            Some((object.metadata("name")?.to_owned(), Arc::new(texts.collect())))
         })
         .collect()
 }

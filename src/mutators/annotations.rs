@@ -58,18 +58,18 @@ fn stray(key: &str) -> Option<Rejection> {
     if !is_ours || has_owner || OWN_ANNOTATIONS.contains(&key) {
         return None;
     }
-    let domains = || MUTATORS.iter().map(|kind| kind.domain);
-    let labels = prefix.split('.').count();
-    let (container, domain) = match (labels > 3, prefix.split_once('.')) {
-        (true, Some((container, domain))) => (Some(container), domain),
-        _ => (None, prefix),
-    };
-    let hint = match nearest(domain, domains()) {
-        Some(near) => {
-            let container = container.map(|container| format!("{container}.")).unwrap_or_default();
-            format!("did you mean {container}{near}/{name}?")
-        }
-        None => format!("expected one under {}", domains().collect::<Vec<_>>().join(", ")),
+    // What stands before our root: a subdomain, and perhaps a container before that.
+    let before = prefix.strip_suffix(ROOT)?.trim_end_matches('.');
+    let (container, subdomain) =
+        before.rsplit_once('.').map_or(("", before), |(container, rest)| (container, rest));
+    let subdomains = || MUTATORS.iter().filter_map(|kind| kind.domain.split('.').next());
+    let hint = match nearest(subdomain, subdomains()) {
+        Some(near) if container.is_empty() => format!("did you mean {near}.{ROOT}/{name}?"),
+        Some(near) => format!("did you mean {container}.{near}.{ROOT}/{name}?"),
+        None => format!(
+            "expected one under {}",
+            MUTATORS.iter().map(|kind| kind.domain).collect::<Vec<_>>().join(", ")
+        ),
     };
     Some(Rejection::new(format!("annotation {key}"), format!("no mutator knows this key; {hint}")))
 }
@@ -102,7 +102,8 @@ mod tests {
         for (key, hint) in [
             ("log.podwright.dev/paths", "did you mean logs.podwright.dev/paths?"),
             ("app.log.podwright.dev/paths", "did you mean app.logs.podwright.dev/paths?"),
-            ("podwright.dev/inject", "did you mean logs.podwright.dev/inject?"),
+            ("podwright.dev/inject", "expected one under logs.podwright.dev"),
+            ("lxcfs.podwright.dev/mount", "expected one under logs.podwright.dev"),
             ("unrelated-things.podwright.dev/x", "expected one under logs.podwright.dev"),
         ] {
             let strays = strays(&annotated(key));

@@ -1,6 +1,6 @@
 //! Edits to a Pod, recorded as RFC 6902 operations while they are applied to the working copy.
 
-use json_patch::jsonptr::{Pointer, PointerBuf, Token};
+use json_patch::jsonptr::{PointerBuf, Token};
 use json_patch::{AddOperation, PatchOperation, RemoveOperation};
 use serde_json::{Map, Value};
 
@@ -133,22 +133,6 @@ impl<'a> Draft<'a> {
             Err(error) => self.fault = Some(Fault::of(operation.path(), &error)),
         }
     }
-}
-
-/// The same operations for a Pod that stands within another document, at `base`.
-#[must_use]
-pub(crate) fn rebase(operations: Vec<PatchOperation>, base: &Pointer) -> Vec<PatchOperation> {
-    let moved = |path: &PointerBuf| base.concat(path);
-    let mut operations = operations;
-    for operation in &mut operations {
-        match operation {
-            PatchOperation::Add(AddOperation { path, .. })
-            | PatchOperation::Remove(RemoveOperation { path }) => *path = moved(path),
-            // Drafts record no others.
-            _ => {}
-        }
-    }
-    operations
 }
 
 #[cfg(test)]

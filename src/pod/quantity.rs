@@ -23,6 +23,12 @@ pub struct Quantity {
 pub struct QuantityError(String);
 
 impl Quantity {
+    /// So many mebibytes.
+    #[must_use]
+    pub fn mebibytes(number: u32) -> Self {
+        Self { text: format!("{number}Mi"), nanos: i128::from(number) * (1_000_000_000 << 20) }
+    }
+
     /// Whether it is zero or less.
     #[must_use]
     pub fn is_zero_or_less(&self) -> bool {

@@ -31,15 +31,15 @@ pub(super) fn result(original: &Pod, operations: &[PatchOperation], result: &Pod
     if &replayed != result.as_value() {
         return Err(Fault("the operations do not give the working copy".to_owned()));
     }
-    match flaw(result) {
-        Some(flaw) if self::flaw(original).as_ref() != Some(&flaw) => Err(Fault(flaw)),
+    match flaw(result, original) {
+        Some(flaw) if self::flaw(original, original).as_ref() != Some(&flaw) => Err(Fault(flaw)),
         _ => Ok(()),
     }
 }
 
 /// The first thing for which the API server would refuse the Pod as malformed.
-fn flaw(pod: &Pod) -> Option<String> {
-    doubled_name(pod).or_else(|| broken_mount(pod)).or_else(|| undecodable(pod))
+fn flaw(pod: &Pod, original: &Pod) -> Option<String> {
+    doubled_name(pod).or_else(|| broken_mount(pod, original)).or_else(|| undecodable(pod))
 }
 
 fn doubled_name(pod: &Pod) -> Option<String> {
@@ -52,8 +52,11 @@ fn doubled_name(pod: &Pod) -> Option<String> {
         .or_else(|| volume.map(|name| format!("two volumes are named {name:?}")))
 }
 
-fn broken_mount(pod: &Pod) -> Option<String> {
-    let volumes: HashSet<&str> = pod.volumes().map(|volume| volume.name()).collect();
+/// A volume that the original mounts counts as there: the template of a StatefulSet gets it from a claim template.
+fn broken_mount(pod: &Pod, original: &Pod) -> Option<String> {
+    let mut volumes: HashSet<&str> = pod.volumes().map(|volume| volume.name()).collect();
+    volumes
+        .extend(original.containers().flat_map(|container| container.mounts()).map(|mount| mount.volume()));
     pod.containers().find_map(|container| {
         let mut paths = HashSet::new();
         container.mounts().find_map(|mount| {

@@ -27,7 +27,8 @@ impl<'a> Subject<'a> {
     /// The Pod in its namespace.
     #[must_use]
     pub fn new(namespace: &'a str, workload: Workload, pod: &'a Pod, view: &'a View) -> Self {
-        Self { namespace, namespace_labels: view.namespaces.get(namespace), workload, pod, view }
+        let namespace_labels = view.namespaces.get(namespace).map(AsRef::as_ref);
+        Self { namespace, namespace_labels, workload, pod, view }
     }
 
     /// The value of one label of the namespace.

@@ -59,7 +59,7 @@ pub(super) fn files(paths: &[PathBuf]) -> Result<Vec<(String, String)>, LoadErro
                     match std::fs::read_to_string(&file) {
                         Ok(text) => texts.push((file.display().to_string(), text)),
                         Err(error) => {
-                            errors.push(LoadError::Unreadable { path: file, reason: error.to_string() })
+                            errors.push(LoadError::Unreadable { path: file, reason: error.to_string() });
                         }
                     }
                 }

@@ -1,1 +1,58 @@
-//! tls
+//! Serving over TLS: where certificates come from, and the one configuration that serves them.
+
+pub mod files;
+pub mod local;
+mod resolver;
+
+use std::sync::Arc;
+
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::server::NoServerSessionStorage;
+use rustls::sign::CertifiedKey;
+use rustls::version::{TLS12, TLS13};
+use rustls::{ServerConfig, SupportedProtocolVersion};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+
+pub use resolver::RotatingCertificate;
+
+const VERSIONS: [&SupportedProtocolVersion; 2] = [&TLS13, &TLS12];
+
+/// Installs the one cryptography provider, which every TLS client and server of the process then uses.
+///
+/// Called first in `main`; a second call changes nothing.
+pub fn install_provider() {
+    // An error only says that one is installed already.
+    let _ = provider().install_default();
+}
+
+/// The configuration that serves `certificate`, whatever it is rotated to: TLS 1.2 and 1.3, HTTP/1.1.
+///
+/// # Errors
+/// Never in practice: the provider supports both versions.
+pub fn server_config(certificate: Arc<RotatingCertificate>) -> Result<ServerConfig, rustls::Error> {
+    let mut config = ServerConfig::builder_with_provider(Arc::new(provider()))
+        .with_protocol_versions(&VERSIONS)?
+        .with_no_client_auth()
+        .with_cert_resolver(certificate);
+    // An API server would negotiate HTTP/2 with a webhook on a loopback host.
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    // The API server keeps no TLS sessions: a ticket is work for nothing.
+    config.send_tls13_tickets = 0;
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    Ok(config)
+}
+
+/// Joins a certificate chain, leaf first, with its private key.
+///
+/// # Errors
+/// When the chain is empty, a part does not parse, or the key is not the leaf's.
+pub fn certified_key(
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+) -> Result<CertifiedKey, rustls::Error> {
+    CertifiedKey::from_der(chain, key, &provider())
+}
+
+fn provider() -> CryptoProvider {
+    aws_lc_rs::default_provider()
+}

@@ -15,7 +15,7 @@ use crate::policy::{Action, Exemption, Match, Subject};
 /// The spec of a `HostPath` policy.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct HostPath {
+pub(super) struct HostPath {
     /// The Pods that it is about; all where it is left out.
     #[serde(default, rename = "match")]
     matching: Match,
@@ -90,17 +90,15 @@ impl HostPath {
     }
 
     fn forbidden(&self, path: &str) -> String {
+        let word = |entry: &Allowed| {
+            format!("{}{}", entry.path_prefix, if entry.read_only { " read-only" } else { "" })
+        };
         let allowed = match self.allowed.as_slice() {
-            [] => "no path of the node may be mounted here".to_owned(),
-            entries => {
-                let word = |entry: &Allowed| {
-                    format!("{}{}", entry.path_prefix, if entry.read_only { " (read-only)" } else { "" })
-                };
-                format!("allowed here: {}", entries.iter().map(word).collect::<Vec<_>>().join(", "))
-            }
+            [] => "none".to_owned(),
+            entries => entries.iter().map(word).collect::<Vec<_>>().join(", "),
         };
         format!(
-            "{path:?} is a path of the node, and {allowed}; use an emptyDir, a configMap or a \
+            "{path:?} is a path of the node (allowed: {allowed}); use an emptyDir, a configMap or a \
              persistentVolumeClaim instead, or ask the policy's owner for an exemption"
         )
     }

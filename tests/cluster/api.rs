@@ -35,6 +35,11 @@ impl Api {
         &self.runtime
     }
 
+    /// For what takes a client of its own.
+    pub(crate) fn client(&self) -> kube::Client {
+        self.client.clone()
+    }
+
     /// Creates an object of a collection, such as `/api/v1/namespaces/default/pods`.
     pub(crate) fn create(&self, collection: &str, object: &Value) -> Result<Value, String> {
         self.json(Request::post(collection), object)
@@ -76,6 +81,10 @@ pub(crate) struct Namespace {
 }
 
 impl Namespace {
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     pub(crate) fn create_pod(&self, pod: &Value) -> Result<Value, String> {
         self.api.create(&self.path("/api/v1", "pods"), pod)
     }

@@ -127,7 +127,7 @@ impl ControlPlane {
         // setup-envtest has none.
         let controller_manager =
             controller_manager.program.is_file().then(|| controller_manager.run()).transpose()?;
-        api.create("/api/v1/nodes", &node(version))?;
+        api.create("/api/v1/nodes", &node("node", version))?;
         Ok(Self {
             controller_manager,
             api_server: Mutex::new(api_server),
@@ -193,10 +193,11 @@ fn version_of(program: &Path) -> Result<(u32, u32), String> {
     }
 }
 
-/// A Node of the cluster's own version, as what Podwright may add to a Pod depends on the oldest kubelet. Nothing runs on it.
-fn node((major, minor): (u32, u32)) -> Value {
+/// A Node with a kubelet of a version, the cluster's own as a rule: what Podwright may add to a Pod depends on the
+/// oldest kubelet. Nothing runs on it.
+pub(crate) fn node(name: &str, (major, minor): (u32, u32)) -> Value {
     json!({
-        "metadata": {"name": "node"},
+        "metadata": {"name": name},
         "status": {"nodeInfo": {
             "kubeletVersion": format!("v{major}.{minor}.0"), "kubeProxyVersion": format!("v{major}.{minor}.0"),
             "containerRuntimeVersion": "containerd://1.7.0", "kernelVersion": "6.1.0", "osImage": "Linux",

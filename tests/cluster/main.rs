@@ -16,6 +16,7 @@ mod process;
 mod reinvocation;
 mod second_webhook;
 mod untouched;
+mod view;
 mod webhook;
 mod world;
 
@@ -55,8 +56,11 @@ const CONTROLLED: &[Row] = &[
 ];
 
 /// Each of them runs while nothing else does.
-const ALONE: &[Row] =
-    &[("after a restart of the API server Pods get the sidecar", outage::api_server_restart)];
+const ALONE: &[Row] = &[
+    ("after a restart of the API server Pods get the sidecar", outage::api_server_restart),
+    // Adds a Node for a while, of an age that others would notice.
+    ("the cluster view follows Nodes and Namespaces, also through a restart", view::follows_the_cluster),
+];
 
 fn main() -> ExitCode {
     let mut args = Arguments::from_args();

@@ -1,40 +1,432 @@
 //! `Filebeat`: ships the log files of a Pod with a Filebeat sidecar.
+//!
+//! The sidecar shares the volumes that hold the files, or an `emptyDir` made for them. Its configuration is rendered
+//! from the Pod's annotations, travels in an annotation, and reaches it as a file through a `downwardAPI` volume:
+//! no ConfigMap, no shell, no init container.
+
+mod config;
+mod hints;
+mod output;
+mod path;
+mod pattern;
+mod settings;
+mod sidecar;
+mod volumes;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
-use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde::{Deserialize, Deserializer, Serialize, de};
+use serde_json::{Map, Value, json};
 
-use super::{Ask, Mutator, Rejection, Rules, Spec};
-use crate::pod::Draft;
-use crate::policy::Subject;
+use self::hints::Input;
+use self::output::Output;
+use self::volumes::Plan;
+use super::{Ask, FailurePolicy, Mutator, Rejection, Rules, Spec};
+use crate::pod::{Draft, Group, Pod, Quantity};
+use crate::policy::{Glob, Match, NonEmpty, Subject};
+use crate::view::{Version as KubernetesVersion, View};
 
 /// The annotation that carries the rendered `filebeat.yml` to the sidecar.
 pub(super) const CONFIG_ANNOTATION: &str = "podwright.dev/filebeat.yml";
+/// The domain of the annotations that steer it.
+const DOMAIN: &str = "logs.podwright.dev";
+/// The sidecar's name.
+const CONTAINER: &str = "podwright-filebeat";
+/// What all annotations of an object may hold. Source: `k8s.io/apimachinery/pkg/api/validation/objectmeta.go`.
+const ANNOTATIONS_LIMIT_BYTES: usize = 256 * 1024;
+/// How long a Pod has to end, in seconds, where it does not say.
+const DEFAULT_GRACE_SECONDS: i64 = 30;
+/// Since when init containers can run beside the app without a feature gate.
+const NATIVE_SIDECARS: KubernetesVersion = KubernetesVersion::v1(29);
 
 /// The spec of a `Filebeat` policy.
 #[derive(Debug, Deserialize, JsonSchema)]
-pub struct Filebeat {}
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct Filebeat {
+    /// The Pods that may use it; all where it is left out.
+    #[serde(default, rename = "match")]
+    matching: Match,
+    /// What becomes of a Pod for which Podwright's own result does not verify.
+    #[serde(default)]
+    failure_policy: FailurePolicy,
+    /// The sidecar's image.
+    image: NonEmpty,
+    /// Filebeat's major version, 8 or 9; read from the image's tag where it is left out, else 9.
+    version: Option<Version>,
+    /// When the image is pulled.
+    #[serde(default)]
+    image_pull_policy: ImagePullPolicy,
+    /// Secrets to pull the image with, in the Pod's namespace.
+    #[serde(default)]
+    image_pull_secrets: Vec<NonEmpty>,
+    /// How the sidecar runs.
+    #[serde(default)]
+    mode: Mode,
+    /// What becomes of a Pod that should end, where a plain container would keep it from that.
+    #[serde(default)]
+    jobs: Jobs,
+    /// The user of the sidecar where neither container nor Pod names one; null for the image's.
+    #[serde(default = "elastic_id")]
+    run_as_user: Option<i64>,
+    /// The group of the sidecar where neither container nor Pod names one; null for the image's.
+    #[serde(default = "elastic_id")]
+    run_as_group: Option<i64>,
+    /// The sidecar's resources.
+    #[serde(default)]
+    resources: Resources,
+    /// The size of each `emptyDir` made for logs.
+    #[serde(default = "gibibyte")]
+    logs_size_limit: Quantity,
+    /// The size of the `emptyDir` for Filebeat's registry.
+    #[serde(default = "quarter_gibibyte")]
+    data_size_limit: Quantity,
+    /// How long Filebeat waits at its end for what it has read to be taken: `10s`.
+    #[serde(default)]
+    shutdown_timeout: Seconds,
+    /// Where the lines go.
+    output: Output,
+    /// Indexes or topics that `target` may name.
+    #[serde(default)]
+    allowed_targets: Vec<Glob>,
+}
+
+/// Filebeat's major version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Version {
+    Eight,
+    Nine,
+}
+
+/// When an image is pulled.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, JsonSchema)]
+enum ImagePullPolicy {
+    /// Every time.
+    Always,
+    /// When the node does not have it.
+    #[default]
+    IfNotPresent,
+    /// Never.
+    Never,
+}
+
+/// How the sidecar runs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum Mode {
+    /// Native where every part of the cluster is 1.29 or newer, else a plain container.
+    #[default]
+    Auto,
+    /// An init container with `restartPolicy: Always`.
+    Native,
+    /// A plain container.
+    Container,
+}
+
+/// What becomes of a Pod that should end.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum Jobs {
+    /// It is refused.
+    #[default]
+    Refuse,
+    /// It is admitted, and its author told.
+    Warn,
+}
+
+/// Resources of a container.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+struct Resources {
+    /// What is reserved.
+    requests: BTreeMap<String, Quantity>,
+    /// What may be used.
+    limits: BTreeMap<String, Quantity>,
+}
+
+/// A span of whole seconds, written `10s` or `1m`.
+#[derive(Debug, Clone, Copy)]
+struct Seconds(u32);
 
 impl Spec for Filebeat {
     const KIND: &'static str = "Filebeat";
-    const DOMAIN: &'static str = "logs.podwright.dev";
+    const DOMAIN: &'static str = DOMAIN;
 
-    fn ask(_: &Subject<'_>) -> Result<Ask, Rejection> {
-        Ok(Ask::Nothing)
+    fn ask(subject: &Subject<'_>) -> Result<Ask, Rejection> {
+        hints::ask(subject.pod)
     }
 
     fn rules(&mut self) -> Rules {
-        Rules::default()
+        Rules { matching: std::mem::take(&mut self.matching), failure_policy: self.failure_policy }
     }
 }
 
 impl Mutator for Filebeat {
     fn mutate(
         &self,
-        _: &Subject<'_>,
-        _: &mut Draft<'_>,
-        _: &mut Vec<String>,
+        subject: &Subject<'_>,
+        draft: &mut Draft<'_>,
+        warnings: &mut Vec<String>,
     ) -> Result<Map<String, Value>, Vec<Rejection>> {
-        Ok(Map::new())
+        let inputs = hints::inputs(draft.pod())?;
+        let mut rejections: Vec<_> =
+            inputs.iter().filter_map(|input| self.judge_target(input, warnings)).collect();
+        let (native, found) = self.place(subject, draft.pod(), &inputs, warnings);
+        rejections.extend(found);
+        let plan = match volumes::plan(&inputs, draft, &self.logs_size_limit, warnings) {
+            Ok(plan) if rejections.is_empty() => plan,
+            Ok(_) => return Err(rejections),
+            Err(found) => {
+                rejections.extend(found);
+                return Err(rejections);
+            }
+        };
+        self.add_volumes(draft)?;
+        self.add_sidecar(draft, &inputs, &plan, native)?;
+        for secret in &self.image_pull_secrets {
+            draft.add_image_pull_secret(secret.as_str());
+        }
+        let config =
+            config::render(self, &subject.workload, &inputs, &plan).map_err(|why| vec![too_much(&why)])?;
+        draft.set_annotation(CONFIG_ANNOTATION, &config);
+        within_limit(draft.pod())?;
+        self.advise(draft.pod(), &inputs, warnings);
+        let names: BTreeSet<_> = inputs.iter().map(|input| input.container.as_str()).collect();
+        Ok(Map::from_iter([
+            ("container".to_owned(), CONTAINER.into()),
+            ("mode".to_owned(), if native { "native" } else { "container" }.into()),
+            ("reads".to_owned(), json!(names)),
+            ("inputs".to_owned(), plan.paths.iter().filter(|paths| !paths.is_empty()).count().into()),
+        ]))
+    }
+}
+
+impl Filebeat {
+    /// Filebeat's major version: as given, else by the image's tag, else the newest.
+    fn version(&self) -> Version {
+        let tag = || self.image.as_str().rsplit_once(':').map(|(_, tag)| tag);
+        let eight = |tag: &str| tag.trim_start_matches('v').starts_with("8.");
+        self.version.unwrap_or(if tag().is_some_and(eight) { Version::Eight } else { Version::Nine })
+    }
+
+    /// Whether the sidecar is native, and why it cannot be added, if so.
+    fn place(
+        &self,
+        subject: &Subject<'_>,
+        pod: &Pod,
+        inputs: &[Input],
+        warnings: &mut Vec<String>,
+    ) -> (bool, Option<Rejection>) {
+        let native = match (ours(pod), self.mode) {
+            (Some((group, _)), _) => group == Group::Init,
+            (None, Mode::Native) => true,
+            (None, Mode::Container) => false,
+            (None, Mode::Auto) => can_be_native(subject.view),
+        };
+        let is_finite = subject.workload.runs_to_completion()
+            || matches!(pod.spec("restartPolicy").and_then(Value::as_str), Some("Never" | "OnFailure"));
+        if native || !is_finite {
+            return (native, None);
+        }
+        let message = "a plain sidecar keeps the Pod of a Job from ever ending, and native ones need Kubernetes 1.29 \
+                       on the API server and every node; log to standard output, or ask the cluster team";
+        match self.jobs {
+            Jobs::Warn => {
+                warnings.push("the Filebeat sidecar keeps the Pod of this Job from ever ending".to_owned());
+                (native, None)
+            }
+            Jobs::Refuse => {
+                let key = inputs.first().map_or_else(|| format!("{DOMAIN}/paths"), |input| input.key.clone());
+                (native, Some(Rejection::new(format!("annotation {key}"), message)))
+            }
+        }
+    }
+
+    fn judge_target(&self, input: &Input, warnings: &mut Vec<String>) -> Option<Rejection> {
+        let target = input.settings.target.as_deref()?;
+        let place = format!("annotation {}", input.key.replace("paths", "target"));
+        if !self.output.takes_target() {
+            warnings.push(format!(
+                "{place}: {target:?} has no effect, for the cluster's output has no index or topic"
+            ));
+            return None;
+        }
+        if self.allowed_targets.iter().any(|glob| glob.matches(target)) {
+            return None;
+        }
+        let allowed: Vec<_> = self.allowed_targets.iter().map(ToString::to_string).collect();
+        let allowed = if allowed.is_empty() { "none".to_owned() } else { allowed.join(", ") };
+        Some(Rejection::new(
+            place,
+            format!("{target:?} is not among the targets that the policy allows: {allowed}"),
+        ))
+    }
+
+    fn add_volumes(&self, draft: &mut Draft<'_>) -> Result<(), Vec<Rejection>> {
+        for (name, kind, source) in sidecar::volumes(self) {
+            match draft.pod().volume(name) {
+                None => draft.push_volume(json!({ "name": name, kind: source })),
+                Some(volume) if volume.source(kind).is_some() => {}
+                Some(volume) => {
+                    return Err(vec![taken(&format!("spec.volumes[{}].name", volume.index), name)]);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds the sidecar; to one that is there already, what it lacks.
+    fn add_sidecar(
+        &self,
+        draft: &mut Draft<'_>,
+        inputs: &[Input],
+        plan: &Plan,
+        native: bool,
+    ) -> Result<(), Vec<Rejection>> {
+        if let Some((group, index)) = ours(draft.pod()) {
+            for mount in sidecar::mounts(self, plan) {
+                let is_there = |pod: &Pod| {
+                    let path = mount.get("mountPath").and_then(Value::as_str);
+                    pod.containers_in(group)
+                        .nth(index)
+                        .is_some_and(|one| one.mounts().any(|held| Some(held.path()) == path))
+                };
+                if !is_there(draft.pod()) {
+                    draft.push_to_container(group, index, "volumeMounts", mount);
+                }
+            }
+            return Ok(());
+        }
+        if let Some(other) = draft.pod().containers().find(|container| container.name() == CONTAINER) {
+            return Err(vec![taken(&format!("{other}.name"), CONTAINER)]);
+        }
+        let container = sidecar::container(self, draft, inputs, plan, native);
+        draft.push_container(if native { Group::Init } else { Group::App }, container);
+        Ok(())
+    }
+
+    /// What does not keep the Pod from starting, but may lose lines.
+    fn advise(&self, pod: &Pod, inputs: &[Input], warnings: &mut Vec<String>) {
+        let grace = pod
+            .spec("terminationGracePeriodSeconds")
+            .and_then(Value::as_i64)
+            .unwrap_or(DEFAULT_GRACE_SECONDS);
+        if grace <= i64::from(self.shutdown_timeout.0) {
+            warnings.push(format!(
+                "terminationGracePeriodSeconds {grace} leaves Filebeat less than its {} s to send the last lines",
+                self.shutdown_timeout.0
+            ));
+        }
+        let users = sidecar::writers(pod, inputs, "runAsUser");
+        if users.len() > 1 && pod.security("fsGroup").is_none() {
+            warnings.push(
+                "containers write logs as different users; Filebeat may not be able to read all of them"
+                    .to_owned(),
+            );
+        }
+    }
+}
+
+/// The sidecar that an earlier pass has added: it has our name and our configuration.
+fn ours(pod: &Pod) -> Option<(Group, usize)> {
+    let is_ours = |container: &crate::pod::Container<'_>| {
+        container.name() == CONTAINER
+            && container.mounts().any(|mount| mount.volume() == sidecar::CONFIG_VOLUME)
+    };
+    pod.containers().find(is_ours).map(|container| (container.group, container.index))
+}
+
+fn can_be_native(view: &View) -> bool {
+    view.all_at_least(NATIVE_SIDECARS)
+}
+
+fn taken(place: &str, name: &str) -> Rejection {
+    Rejection::new(place, format!("{name:?} is the name that Podwright gives its own; rename yours"))
+}
+
+fn too_much(why: &str) -> Rejection {
+    Rejection::new(format!("annotation {CONFIG_ANNOTATION}"), why)
+}
+
+fn within_limit(pod: &Pod) -> Result<(), Vec<Rejection>> {
+    let size: usize = pod.annotations().map(|(key, value)| key.len() + value.len()).sum();
+    if size <= ANNOTATIONS_LIMIT_BYTES {
+        return Ok(());
+    }
+    Err(vec![too_much(&format!(
+        "with the rendered configuration the Pod's annotations are {size} bytes, and Kubernetes takes at most \
+         {ANNOTATIONS_LIMIT_BYTES}; shorten them"
+    ))])
+}
+
+// Elastic's image has a user and a group of this number.
+#[expect(clippy::unnecessary_wraps, reason = "a default of a field that may be null")]
+fn elastic_id() -> Option<i64> {
+    Some(1000)
+}
+
+fn gibibyte() -> Quantity {
+    Quantity::mebibytes(1024)
+}
+
+fn quarter_gibibyte() -> Quantity {
+    Quantity::mebibytes(256)
+}
+
+impl Seconds {
+    fn seconds(self) -> u32 {
+        self.0
+    }
+}
+
+impl Default for Seconds {
+    fn default() -> Self {
+        Self(10)
+    }
+}
+
+impl<'de> Deserialize<'de> for Seconds {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let (number, factor) = match (text.strip_suffix('s'), text.strip_suffix('m')) {
+            (Some(number), _) => (number, 1),
+            (_, Some(number)) => (number, 60),
+            _ => ("", 1),
+        };
+        number.parse().ok().and_then(|number: u32| number.checked_mul(factor)).map(Self).ok_or_else(|| {
+            de::Error::custom(format!(
+                "{text:?} is no span of time; expected whole seconds or minutes, such as 10s"
+            ))
+        })
+    }
+}
+
+impl JsonSchema for Seconds {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Seconds".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "pattern": "^[0-9]+[sm]$" })
+    }
+}
+
+impl<'de> Deserialize<'de> for Version {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match u32::deserialize(deserializer)? {
+            8 => Ok(Self::Eight),
+            9 => Ok(Self::Nine),
+            other => Err(de::Error::custom(format!("Filebeat {other} is not known here; expected 8 or 9"))),
+        }
+    }
+}
+
+impl JsonSchema for Version {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Version".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "integer", "enum": [8, 9] })
     }
 }

@@ -1,0 +1,53 @@
+//! The null server: the same TLS, hyper and runtime as Podwright's, and an answer that was made before.
+
+use std::convert::Infallible;
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use hyper::header::CONTENT_TYPE;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use podwright::tls::{self, RotatingCertificate, files};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+
+/// Makes this binary the null server; the certificate's file, the key's, and the answer's size follow.
+pub(crate) const ARGUMENT: &str = "null-server";
+
+pub(crate) fn serve(args: &[String]) {
+    let [certificate, key, size] = args else { panic!("expected a certificate, a key and a size") };
+    let answer = Bytes::from(vec![b'x'; size.parse().unwrap()]);
+    let certified = files::load(Path::new(certificate), Path::new(key)).unwrap();
+    let config = tls::server_config(Arc::new(RotatingCertificate::new(certified))).unwrap();
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    // As many threads as there are CPUs to use, which is Podwright's default too.
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        println!("{}", listener.local_addr().unwrap());
+        loop {
+            let (tcp, _) = listener.accept().await.unwrap();
+            tokio::spawn(converse(acceptor.clone(), tcp, answer.clone()));
+        }
+    });
+}
+
+async fn converse(acceptor: TlsAcceptor, tcp: TcpStream, answer: Bytes) {
+    let _ = tcp.set_nodelay(true);
+    let Ok(tls) = acceptor.accept(tcp).await else { return };
+    let service = service_fn(|request: Request<Incoming>| {
+        let answer = answer.clone();
+        async {
+            let _ = request.into_body().collect().await;
+            let mut response = Response::new(Full::new(answer));
+            response.headers_mut().insert(CONTENT_TYPE, "application/json".parse().unwrap());
+            Ok::<_, Infallible>(response)
+        }
+    });
+    // A client that goes ends its connection.
+    let _ = http1::Builder::new().serve_connection(TokioIo::new(tls), service).await;
+}

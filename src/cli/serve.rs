@@ -1,0 +1,333 @@
+//! `podwright serve`: the webhook itself.
+
+use std::env;
+use std::io::{self, Write as _};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::available_parallelism;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use arc_swap::ArcSwap;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use prometheus_client::registry::Registry;
+use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use super::exit::Exit;
+use super::values::{duration, patience, size};
+use crate::cluster;
+use crate::policy_set::PolicySet;
+use crate::server::{App, Health, PolicyStore, Server, Settings, ViewStore};
+use crate::telemetry::{Metrics, logs, metrics};
+use crate::tls::local::{self, Local};
+use crate::tls::{self, RotatingCertificate, files};
+
+/// Where `--local` keeps its certificate.
+const LOCAL_CERTIFICATES: &str = "certs/local";
+/// What the kubelet sets in every container.
+const IN_CLUSTER: &str = "KUBERNETES_SERVICE_HOST";
+/// Why the server is not ready while the cluster view is incomplete.
+const NOT_SYNCED: &str = "the cluster's Nodes and Namespaces are not known yet";
+/// What `--local` offers to try.
+const SAMPLE_REVIEW: &str = include_str!("serve/sample-review.json");
+
+/// The flags of `serve`.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+It stops on SIGTERM or SIGINT: readiness goes off, every answer asks its client to leave, new connections are \
+taken for --drain-delay more, and what is open then has --drain-timeout to end. Give the Pod a \
+terminationGracePeriodSeconds above the sum of the two. A second signal ends it at once.")]
+pub(super) struct Args {
+    #[command(flatten)]
+    addresses: Addresses,
+    #[command(flatten)]
+    certificates: Certificates,
+    #[command(flatten)]
+    deciding: Deciding,
+    #[command(flatten)]
+    limits: Limits,
+    #[command(flatten)]
+    stopping: Stopping,
+    #[command(flatten)]
+    logging: Logging,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Addresses")]
+struct Addresses {
+    /// Where the API server sends reviews [default: 0.0.0.0:8443, with --local 127.0.0.1:8443]
+    #[arg(long, value_name = "ADDRESS", env = "PODWRIGHT_LISTEN")]
+    listen: Option<SocketAddr>,
+    /// Where /healthz, /readyz and /metrics are read, without TLS [default: 0.0.0.0:8080, with --local
+    /// 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDRESS", env = "PODWRIGHT_ADMIN_LISTEN")]
+    admin_listen: Option<SocketAddr>,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Certificates")]
+struct Certificates {
+    /// The serving certificate and what it is signed by, PEM
+    #[arg(long, value_name = "FILE", env = "PODWRIGHT_TLS_CERT", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// The serving certificate's private key, PEM
+    #[arg(long, value_name = "FILE", env = "PODWRIGHT_TLS_KEY", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// Try Podwright on this machine: serve on 127.0.0.1 with a certificate made in certs/local, and print how
+    /// to ask
+    #[arg(long, env = "PODWRIGHT_LOCAL", conflicts_with_all = ["tls_cert", "tls_key"])]
+    local: bool,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Deciding")]
+struct Deciding {
+    /// Policy files, or folders of them [default: the policies that ship with Podwright]
+    #[arg(long, value_name = "PATH", env = "PODWRIGHT_POLICIES", num_args = 1.., value_delimiter = ',')]
+    policies: Vec<PathBuf>,
+    /// Watch the cluster that this file names [default: the cluster that Podwright runs in, if it does]
+    #[arg(long, value_name = "FILE", env = "PODWRIGHT_KUBECONFIG", conflicts_with = "no_cluster")]
+    kubeconfig: Option<PathBuf>,
+    /// Watch no cluster: decide by the policies alone
+    #[arg(long, env = "PODWRIGHT_NO_CLUSTER")]
+    no_cluster: bool,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Limits")]
+struct Limits {
+    /// How many connections may be open at once
+    #[arg(long, value_name = "N", env = "PODWRIGHT_MAX_CONNECTIONS", default_value = "1024")]
+    max_connections: NonZeroUsize,
+    /// How long a TLS handshake may take
+    #[arg(long, value_name = "DURATION", env = "PODWRIGHT_HANDSHAKE_TIMEOUT", value_parser = patience,
+          default_value = "10s")]
+    handshake_timeout: Duration,
+    /// How long a connection is kept without a request; the API server keeps its own for 90s and should be the
+    /// first to close
+    #[arg(long, value_name = "DURATION", env = "PODWRIGHT_IDLE_TIMEOUT", value_parser = patience,
+          default_value = "120s")]
+    idle_timeout: Duration,
+    /// How long a request's head may take once begun, and then its body
+    #[arg(long, value_name = "DURATION", env = "PODWRIGHT_BODY_TIMEOUT", value_parser = patience,
+          default_value = "5s")]
+    body_timeout: Duration,
+    /// The largest body that is read
+    #[arg(long, value_name = "SIZE", env = "PODWRIGHT_MAX_BODY", value_parser = size, default_value = "7MiB")]
+    max_body: usize,
+    /// How many threads answer [default: one for each CPU that may be used]
+    #[arg(long, value_name = "N", env = "PODWRIGHT_WORKERS")]
+    workers: Option<NonZeroUsize>,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Stopping")]
+struct Stopping {
+    /// How long new connections are still taken after the signal to stop: until every API server knows
+    /// [default: 5s, with --local 0s]
+    #[arg(long, value_name = "DURATION", env = "PODWRIGHT_DRAIN_DELAY", value_parser = duration)]
+    drain_delay: Option<Duration>,
+    /// How long open connections may take to end after that
+    #[arg(long, value_name = "DURATION", env = "PODWRIGHT_DRAIN_TIMEOUT", value_parser = duration,
+          default_value = "20s")]
+    drain_timeout: Duration,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Logs")]
+struct Logging {
+    /// error, warn, info, debug, trace, or a list such as info,podwright=debug
+    #[arg(long, value_name = "LEVEL", env = "PODWRIGHT_LOG", default_value = "info")]
+    log_level: String,
+    /// One JSON object per line, or text for people; both go to stderr
+    #[arg(long, value_name = "FORMAT", env = "PODWRIGHT_LOG_FORMAT", value_enum, default_value = "json")]
+    log_format: logs::Format,
+}
+
+/// Serves until a signal stops it.
+pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
+    logs::init(args.logging.log_format, &args.logging.log_level)?;
+    Ok(match serve(args) {
+        Ok(()) => Exit::Fine,
+        // From here on stderr holds log lines only.
+        Err(error) => {
+            tracing::error!("{error:#}");
+            Exit::Usage
+        }
+    })
+}
+
+fn serve(args: &Args) -> anyhow::Result<()> {
+    let source = args.certificates.source()?;
+    let tls =
+        tls::server_config(Arc::new(RotatingCertificate::new(source.certified))).context("setting up TLS")?;
+    let policies = args.deciding.policies()?;
+    let views = ViewStore::default();
+
+    let mut registry = Registry::default();
+    let metrics = Metrics::register(&mut registry);
+    let generations = Arc::clone(&policies);
+    metrics::register_generation(&mut registry, move || generations.load().generation.clone());
+    tracing::info!(generation = policies.load().generation, "policies loaded");
+
+    let cluster_metrics = cluster::Metrics::register(&mut registry);
+    let app = App::new(policies, Arc::clone(&views), metrics);
+    let runtime = runtime(args.limits.workers)?;
+    runtime.block_on(async {
+        let (stop, hurry) = signals()?;
+        let health = Arc::new(Health::default());
+        let _watch = args.watch(views, &health, cluster_metrics).await?;
+        let server = Server::bind(args.settings(), tls, app, health, registry).await?;
+        if let Some(local) = source.local {
+            introduce(&local, server.listen()).context("printing how to ask")?;
+        }
+        server.run(stop.cancelled(), hurry.cancelled()).await;
+        anyhow::Ok(())
+    })?;
+    // Whatever still decides has nobody to answer to.
+    runtime.shutdown_background();
+    Ok(())
+}
+
+impl Args {
+    /// Watches the cluster, if one is given or is around us. Until its view is known the server is not ready.
+    async fn watch(
+        &self,
+        views: ViewStore,
+        health: &Arc<Health>,
+        metrics: cluster::Metrics,
+    ) -> anyhow::Result<Option<cluster::Watch>> {
+        let Deciding { kubeconfig, no_cluster, .. } = &self.deciding;
+        let is_around_us = !self.certificates.local && env::var_os(IN_CLUSTER).is_some();
+        if *no_cluster || kubeconfig.is_none() && !is_around_us {
+            tracing::info!("no cluster is watched; what needs to know it takes the cautious way");
+            return Ok(None);
+        }
+        let client = cluster::connect(kubeconfig.as_deref()).await?;
+        health.block(NOT_SYNCED);
+        let watch = cluster::watch(client, views, metrics);
+        let (synced, health) = (watch.synced(), Arc::clone(health));
+        tokio::spawn(async move {
+            synced.await;
+            health.clear(NOT_SYNCED);
+        });
+        Ok(Some(watch))
+    }
+
+    fn settings(&self) -> Settings {
+        let local = self.certificates.local;
+        let ip = if local { Ipv4Addr::LOCALHOST } else { Ipv4Addr::UNSPECIFIED };
+        let at = |port| SocketAddr::new(IpAddr::V4(ip), port);
+        let drain_delay = if local { Duration::ZERO } else { Duration::from_secs(5) };
+        Settings {
+            listen: self.addresses.listen.unwrap_or_else(|| at(8443)),
+            admin_listen: self.addresses.admin_listen.unwrap_or_else(|| at(8080)),
+            drain_delay: self.stopping.drain_delay.unwrap_or(drain_delay),
+            drain_timeout: self.stopping.drain_timeout,
+            max_connections: self.limits.max_connections.get(),
+            handshake_timeout: self.limits.handshake_timeout,
+            idle_timeout: self.limits.idle_timeout,
+            body_timeout: self.limits.body_timeout,
+            max_body: self.limits.max_body,
+            ..Settings::default()
+        }
+    }
+}
+
+/// What is served, and how to trust it where that is our own doing.
+struct Source {
+    certified: rustls::sign::CertifiedKey,
+    local: Option<LocalTrust>,
+}
+
+/// How to trust a local certificate.
+struct LocalTrust {
+    ca_pem: String,
+    ca_path: PathBuf,
+}
+
+impl Certificates {
+    fn source(&self) -> anyhow::Result<Source> {
+        match (&self.tls_cert, &self.tls_key) {
+            (Some(certificate), Some(key)) => {
+                Ok(Source { certified: files::load(certificate, key)?, local: None })
+            }
+            _ if self.local => {
+                let Local { certified, ca_pem, ca_path } = local::certificate(Path::new(LOCAL_CERTIFICATES))?;
+                Ok(Source { certified, local: Some(LocalTrust { ca_pem, ca_path }) })
+            }
+            _ => anyhow::bail!(
+                "choosing a serving certificate: none is given; give --tls-cert and --tls-key, or --local to try \
+                 Podwright on this machine"
+            ),
+        }
+    }
+}
+
+impl Deciding {
+    fn policies(&self) -> anyhow::Result<PolicyStore> {
+        let policies =
+            if self.policies.is_empty() { PolicySet::embedded()? } else { PolicySet::load(&self.policies)? };
+        Ok(Arc::new(ArcSwap::from_pointee(policies)))
+    }
+}
+
+fn runtime(workers: Option<NonZeroUsize>) -> anyhow::Result<Runtime> {
+    // Within a container's CPU quota.
+    let workers = workers.or_else(|| available_parallelism().ok()).map_or(1, NonZeroUsize::get);
+    Builder::new_multi_thread()
+        .worker_threads(workers)
+        // Only large reviews run there, and they use the CPU alone.
+        .max_blocking_threads(workers.max(2))
+        .thread_name("podwright")
+        .enable_all()
+        .build()
+        .context("starting the runtime")
+}
+
+/// What the first signal to stop ends, and what the second does.
+fn signals() -> anyhow::Result<(CancellationToken, CancellationToken)> {
+    let listen = |kind| signal(kind).context("listening for signals");
+    let mut terminate = listen(SignalKind::terminate())?;
+    let mut interrupt = listen(SignalKind::interrupt())?;
+    let (stop, hurry) = (CancellationToken::new(), CancellationToken::new());
+    let tokens = [stop.clone(), hurry.clone()];
+    tokio::spawn(async move {
+        for token in tokens {
+            either(&mut terminate, &mut interrupt).await;
+            token.cancel();
+        }
+    });
+    Ok((stop, hurry))
+}
+
+async fn either(one: &mut Signal, other: &mut Signal) {
+    tokio::select! {
+        _ = one.recv() => {}
+        _ = other.recv() => {}
+    }
+}
+
+fn introduce(local: &LocalTrust, listen: SocketAddr) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    let host = if listen.ip().is_unspecified() {
+        SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), listen.port())
+    } else {
+        listen
+    };
+    writeln!(out, "# Ask for a review:")?;
+    writeln!(
+        out,
+        "curl --cacert {} -H 'Content-Type: application/json' -d '{}' https://{host}/mutate",
+        local.ca_path.display(),
+        SAMPLE_REVIEW.trim(),
+    )?;
+    writeln!(out, "# In a webhook configuration, below clientConfig:")?;
+    writeln!(out, "caBundle: {}", BASE64.encode(&local.ca_pem))?;
+    out.flush()
+}

@@ -1,0 +1,56 @@
+//! Readers for the values of flags.
+
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use jiff::SignedDuration;
+
+/// Reads a duration such as `5s`, `500ms` or `1m30s`.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    let duration = text.parse::<SignedDuration>().ok().and_then(|duration| Duration::try_from(duration).ok());
+    duration.ok_or_else(|| "expected a duration such as 5s, 500ms or 1m30s".to_owned())
+}
+
+/// Reads a duration that is longer than none.
+pub(super) fn patience(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        Duration::ZERO => Err("expected more than 0s".to_owned()),
+        duration => Ok(duration),
+    }
+}
+
+/// Reads a size in bytes such as `7MiB` or `500kB`.
+pub(super) fn size(text: &str) -> Result<usize, String> {
+    let size = text.parse::<ByteSize>().ok().and_then(|size| usize::try_from(size.as_u64()).ok());
+    size.filter(|size| *size > 0).ok_or_else(|| "expected a size such as 7MiB or 500kB".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_read_as_people_write_them() {
+        for (text, millis) in
+            [("5s", 5_000), ("500ms", 500), ("1m30s", 90_000), ("1m 30s", 90_000), ("0s", 0)]
+        {
+            assert_eq!(duration(text), Ok(Duration::from_millis(millis)), "{text}");
+        }
+        for text in ["5", "-5s", "soon", ""] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+        assert!(patience("0s").is_err());
+    }
+
+    #[test]
+    fn sizes_read_as_people_write_them() {
+        for (text, bytes) in
+            [("7MiB", 7 * 1024 * 1024), ("500kB", 500_000), ("4096", 4096), ("1 GiB", 1 << 30)]
+        {
+            assert_eq!(size(text), Ok(bytes), "{text}");
+        }
+        for text in ["", "0", "7 apples", "-1"] {
+            assert!(size(text).is_err(), "{text}");
+        }
+    }
+}

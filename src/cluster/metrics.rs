@@ -1,0 +1,99 @@
+//! The metrics of the watches.
+
+use std::sync::atomic::AtomicU64;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::{Registry, Unit};
+
+/// The metrics of the watches. A clone counts into the same metrics.
+#[derive(Debug, Clone, Default)]
+pub struct Metrics {
+    failures: Family<SourceLabels, Counter>,
+    heard: Gauge<f64, AtomicU64>,
+    synced: Gauge,
+    nodes: Gauge,
+    namespaces: Gauge,
+}
+
+impl Metrics {
+    /// Makes the metrics and registers each under its name.
+    #[must_use]
+    pub fn register(registry: &mut Registry) -> Self {
+        let metrics = Self::default();
+        registry.register(
+            "podwright_cluster_watch_failures",
+            "Answers that the API server failed to give to the watches",
+            metrics.failures.clone(),
+        );
+        registry.register_with_unit(
+            "podwright_cluster_last_answer_timestamp",
+            "When the API server last answered the watches; it is asked every 3 minutes at least",
+            Unit::Seconds,
+            metrics.heard.clone(),
+        );
+        registry.register(
+            "podwright_cluster_synced",
+            "Whether the whole cluster view is known",
+            metrics.synced.clone(),
+        );
+        registry.register("podwright_cluster_nodes", "Nodes in the cluster view", metrics.nodes.clone());
+        registry.register(
+            "podwright_cluster_namespaces",
+            "Namespaces in the cluster view",
+            metrics.namespaces.clone(),
+        );
+        metrics
+    }
+
+    /// The API server answered just now.
+    pub(super) fn heard(&self) {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        self.heard.set(now.as_secs_f64());
+    }
+
+    /// The API server gave no answer to this source.
+    pub(super) fn failed(&self, source: &'static str) {
+        self.failures.get_or_create(&SourceLabels { source }).inc();
+    }
+
+    /// This much is in the view.
+    pub(super) fn known(&self, nodes: usize, namespaces: usize, synced: bool) {
+        self.nodes.set(i64::try_from(nodes).unwrap_or(i64::MAX));
+        self.namespaces.set(i64::try_from(namespaces).unwrap_or(i64::MAX));
+        self.synced.set(i64::from(synced));
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SourceLabels {
+    source: &'static str,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_units_are_the_conventional_ones() {
+        let mut registry = Registry::default();
+        let metrics = Metrics::register(&mut registry);
+        metrics.heard();
+        metrics.failed("nodes");
+        metrics.known(3, 40, true);
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+        for line in [
+            r#"podwright_cluster_watch_failures_total{source="nodes"} 1"#,
+            "podwright_cluster_synced 1",
+            "podwright_cluster_nodes 3",
+            "podwright_cluster_namespaces 40",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} is missing in\n{text}");
+        }
+        assert!(text.contains("podwright_cluster_last_answer_timestamp_seconds 1"), "{text}");
+    }
+}

@@ -1,0 +1,193 @@
+//! From a Pod's annotations to inputs: which container's files are read, and how.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::settings::{self, Settings};
+use super::{CONTAINER, DOMAIN};
+use crate::mutators::annotations::{self, Annotation};
+use crate::mutators::{Ask, Rejection};
+use crate::pod::{AbsolutePath, Container, Group, Pod};
+use crate::policy::nearest;
+
+/// The annotation with which `kubectl` knows a Pod's main container.
+const DEFAULT_CONTAINER: &str = "kubectl.kubernetes.io/default-container";
+
+/// One input: files of one container, and how they are read.
+#[derive(Debug, Clone)]
+pub(super) struct Input {
+    /// The container that writes the files.
+    pub(super) container: String,
+    /// The number that its keys carry; 0 for those without one.
+    pub(super) number: u32,
+    /// How they are read.
+    pub(super) settings: Settings,
+    /// The key that names its paths.
+    pub(super) key: String,
+}
+
+/// Which policies a Pod asks for: by `inject`, or by any other key of the domain.
+pub(super) fn ask(pod: &Pod) -> Result<Ask, Rejection> {
+    let mut ask = Ask::Nothing;
+    for annotation in annotations::under(pod, DOMAIN) {
+        if annotation.name != "inject" {
+            if ask == Ask::Nothing {
+                ask = Ask::First;
+            }
+        } else if annotation.container.is_some() {
+            settings::boolean(&annotation)?;
+        } else {
+            match annotation.value {
+                "false" => return Ok(Ask::Nothing),
+                "true" => ask = Ask::First,
+                name if is_policy_name(name) => ask = Ask::Named(vec![name.to_owned()]),
+                _ => return settings::boolean(&annotation).map(|_| Ask::First),
+            }
+        }
+    }
+    Ok(ask)
+}
+
+/// A name that is not a mistaken boolean.
+fn is_policy_name(text: &str) -> bool {
+    let sound =
+        !text.is_empty() && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    let mistaken = ["yes", "no", "on", "off", "y", "n", "t", "f", "1", "0"].contains(&text);
+    sound && !mistaken && nearest(text, ["true", "false"]).is_none()
+}
+
+/// The keys of one input by suffix, for all containers and for single ones.
+type Groups<'a> = BTreeMap<u32, BTreeMap<Option<&'a str>, BTreeMap<&'a str, Annotation<'a>>>>;
+
+/// The inputs that a Pod asks for.
+pub(super) fn inputs(pod: &Pod) -> Result<Vec<Input>, Vec<Rejection>> {
+    let mut rejections = Vec::new();
+    let mut groups = Groups::new();
+    let mut left_out = BTreeSet::new();
+    for annotation in annotations::under(pod, DOMAIN) {
+        if let Some(name) = annotation.container
+            && !app_containers(pod).any(|container| container.name() == name)
+        {
+            rejections.push(unknown_container(pod, name, &annotation));
+        } else if annotation.name == "inject" {
+            left_out.extend(annotation.container.filter(|_| annotation.value == "false"));
+        } else {
+            let (number, suffix) = numbered(annotation.name);
+            let known = settings::SUFFIXES.contains(&suffix) || suffix.starts_with("fields.");
+            if known {
+                groups
+                    .entry(number)
+                    .or_default()
+                    .entry(annotation.container)
+                    .or_default()
+                    .insert(suffix, annotation);
+            } else {
+                rejections.push(settings::unknown(suffix, &annotation));
+            }
+        }
+    }
+    let mut inputs = Vec::new();
+    for (number, group) in &groups {
+        match inputs_of(pod, *number, group, &left_out) {
+            Ok(found) => inputs.extend(found),
+            Err(found) => rejections.extend(found),
+        }
+    }
+    if inputs.is_empty() && rejections.is_empty() {
+        let message = "Filebeat is asked for, but no file to read; add logs.podwright.dev/paths, such as /app/logs/*.log";
+        rejections.push(Rejection::new(format!("annotation {DOMAIN}/inject"), message));
+    }
+    if rejections.is_empty() { Ok(inputs) } else { Err(rejections) }
+}
+
+fn inputs_of<'a>(
+    pod: &Pod,
+    number: u32,
+    group: &BTreeMap<Option<&'a str>, BTreeMap<&'a str, Annotation<'a>>>,
+    left_out: &BTreeSet<&str>,
+) -> Result<Vec<Input>, Vec<Rejection>> {
+    let nothing = BTreeMap::new();
+    let common = group.get(&None).unwrap_or(&nothing);
+    let mut containers: Vec<&str> = group.keys().flatten().copied().collect();
+    let mut rejections = Vec::new();
+    if common.contains_key("paths") {
+        // What is wrong with the common keys is told once, not for every container.
+        match Settings::read(common) {
+            Ok(settings) => {
+                let bases: Vec<_> = settings.paths.iter().map(|path| &path.base).collect();
+                containers.extend(writers(pod, &bases).filter(|name| !group.contains_key(&Some(name))));
+            }
+            Err(rejection) => return Err(vec![rejection]),
+        }
+    }
+    let mut inputs = Vec::new();
+    for container in containers.into_iter().filter(|container| !left_out.contains(container)) {
+        let mut given = common.clone();
+        given.extend(
+            group
+                .get(&Some(container))
+                .into_iter()
+                .flatten()
+                .map(|(suffix, annotation)| (*suffix, *annotation)),
+        );
+        match (given.get("paths").map(|annotation| annotation.key), Settings::read(&given)) {
+            (_, Err(rejection)) => rejections.push(rejection),
+            (None, Ok(_)) => rejections.extend(without_paths(&given)),
+            (Some(key), Ok(settings)) => {
+                inputs.push(Input { container: container.to_owned(), number, settings, key: key.to_owned() });
+            }
+        }
+    }
+    if group.len() == 1 && !common.is_empty() && !common.contains_key("paths") {
+        rejections.extend(without_paths(common));
+    }
+    if rejections.is_empty() { Ok(inputs) } else { Err(rejections) }
+}
+
+/// The containers that keys without a container mean: the one that `kubectl` knows as the main one; else those that
+/// mount a volume where the files are, as they do once Podwright has been here; else every app container.
+fn writers<'a>(pod: &'a Pod, bases: &[&AbsolutePath]) -> impl Iterator<Item = &'a str> {
+    let main =
+        pod.annotation(DEFAULT_CONTAINER).filter(|name| app_containers(pod).any(|one| one.name() == *name));
+    let mounts_there = |container: &Container<'_>| {
+        bases.iter().any(|base| {
+            container
+                .mounts()
+                .any(|mount| mount.path().parse().is_ok_and(|at: AbsolutePath| at.is_at_or_above(base)))
+        })
+    };
+    let apps = || app_containers(pod).filter(|one| one.group == Group::App);
+    let mounting: Vec<_> = apps().filter(mounts_there).map(|one| one.name()).collect();
+    apps().map(|container| container.name()).filter(move |name| match main {
+        Some(main) => *name == main,
+        None => mounting.is_empty() || mounting.contains(name),
+    })
+}
+
+/// The containers whose files may be read: app containers and native sidecars, all but our own.
+pub(super) fn app_containers(pod: &Pod) -> impl Iterator<Item = Container<'_>> {
+    let native = pod.containers_in(Group::Init).filter(Container::is_native_sidecar);
+    pod.containers_in(Group::App).chain(native).filter(|container| container.name() != CONTAINER)
+}
+
+/// `2.paths` is `paths` of input 2.
+fn numbered(name: &str) -> (u32, &str) {
+    match name.split_once('.').map(|(number, suffix)| (number.parse(), suffix)) {
+        Some((Ok(number), suffix)) => (number, suffix),
+        _ => (0, name),
+    }
+}
+
+fn unknown_container(pod: &Pod, name: &str, annotation: &Annotation<'_>) -> Rejection {
+    let names: Vec<_> = app_containers(pod).map(|container| container.name()).collect();
+    let hint = match nearest(name, names.iter().copied()) {
+        Some(near) => format!("did you mean {near}.{DOMAIN}/{}?", annotation.name),
+        None => format!("its containers are {}", names.join(", ")),
+    };
+    annotation.reject(format!("the Pod has no container {name:?}; {hint}"))
+}
+
+fn without_paths(given: &BTreeMap<&str, Annotation<'_>>) -> Option<Rejection> {
+    let (suffix, annotation) = given.iter().next()?;
+    let key = annotation.key.strip_suffix(suffix)?;
+    Some(annotation.reject(format!("it has no files to apply to; add {key}paths")))
+}

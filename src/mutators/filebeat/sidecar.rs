@@ -1,0 +1,176 @@
+//! The sidecar itself: its container, its volumes, and who it runs as.
+
+use serde_json::{Map, Value, json};
+
+use super::hints::Input;
+use super::output::TLS_PATH;
+use super::volumes::Plan;
+use super::{CONFIG_ANNOTATION, CONTAINER, Filebeat};
+use crate::pod::{Container, Draft, Group, Pod, Quantity};
+
+/// Where Filebeat keeps its registry; the volume outlives the container.
+pub(super) const DATA_PATH: &str = "/var/lib/podwright/filebeat";
+/// The volume that the rendered configuration arrives in; it marks a container as ours.
+pub(super) const CONFIG_VOLUME: &str = "podwright-filebeat-config";
+const CONFIG_PATH: &str = "/etc/podwright/filebeat";
+const DATA_VOLUME: &str = "podwright-filebeat-data";
+const TLS_VOLUME: &str = "podwright-filebeat-tls";
+
+/// The resources that decide over a Pod's quality of service.
+const COMPUTE: [&str; 2] = ["cpu", "memory"];
+
+/// The volumes of the sidecar: name, source.
+pub(super) fn volumes(policy: &Filebeat) -> Vec<(&'static str, &'static str, Value)> {
+    // Everyone may read it: the owner is root, the reader not, and it holds no secret.
+    let config = json!({
+        "defaultMode": 0o444,
+        "items": [{
+            "path": "filebeat.yml",
+            "fieldRef": { "apiVersion": "v1", "fieldPath": format!("metadata.annotations['{CONFIG_ANNOTATION}']") },
+        }],
+    });
+    let mut volumes = vec![
+        (CONFIG_VOLUME, "downwardAPI", config),
+        (DATA_VOLUME, "emptyDir", json!({ "sizeLimit": policy.data_size_limit })),
+    ];
+    volumes.extend(policy.output.tls_volume().map(|source| (TLS_VOLUME, "projected", source)));
+    volumes
+}
+
+/// The mounts of the sidecar.
+pub(super) fn mounts(policy: &Filebeat, plan: &Plan) -> Vec<Value> {
+    let mut mounts = vec![
+        json!({ "name": CONFIG_VOLUME, "mountPath": CONFIG_PATH, "readOnly": true }),
+        json!({ "name": DATA_VOLUME, "mountPath": DATA_PATH }),
+    ];
+    if policy.output.tls_volume().is_some() {
+        mounts.push(json!({ "name": TLS_VOLUME, "mountPath": TLS_PATH, "readOnly": true }));
+    }
+    mounts.extend(plan.mounts.iter().cloned());
+    mounts
+}
+
+/// The sidecar's container.
+pub(super) fn container(
+    policy: &Filebeat,
+    draft: &Draft<'_>,
+    inputs: &[Input],
+    plan: &Plan,
+    native: bool,
+) -> Value {
+    let pod = draft.pod();
+    let mut container = Map::new();
+    let mut set = |key: &str, value: Value| container.insert(key.to_owned(), value);
+    set("name", CONTAINER.into());
+    set("image", policy.image.as_str().into());
+    set("imagePullPolicy", json!(policy.image_pull_policy));
+    // The image's entry point runs filebeat with them. The configuration is a link of root's, as the kubelet makes it.
+    set(
+        "args",
+        json!([
+            "-e",
+            "--strict.perms=false",
+            "-c",
+            format!("{CONFIG_PATH}/filebeat.yml"),
+            "--path.data",
+            DATA_PATH
+        ]),
+    );
+    if native {
+        set("restartPolicy", "Always".into());
+    }
+    set("env", env(policy, plan).into());
+    set("resources", resources(policy, pod));
+    set("securityContext", security_context(policy, pod, inputs));
+    set("volumeMounts", mounts(policy, plan).into());
+    Value::Object(container)
+}
+
+fn env(policy: &Filebeat, plan: &Plan) -> Vec<Value> {
+    let field = |(name, path): (&str, &str)| json!({ "name": name, "valueFrom": { "fieldRef": { "apiVersion": "v1", "fieldPath": path } } });
+    let origin = [
+        ("POD_NAMESPACE", "metadata.namespace"),
+        ("POD_NAME", "metadata.name"),
+        ("POD_UID", "metadata.uid"),
+        ("POD_IP", "status.podIP"),
+        ("NODE_NAME", "spec.nodeName"),
+    ];
+    let taken = |name: &str| origin.iter().any(|(own, _)| *own == name);
+    let mut env: Vec<_> = origin.into_iter().map(field).collect();
+    env.extend(policy.output.env());
+    env.extend(plan.env.iter().filter(|(name, _)| !taken(name)).map(|(_, entry)| entry.clone()));
+    env
+}
+
+/// The policy's resources; in a Guaranteed Pod the requests are the limits, or the Pod would be Burstable.
+fn resources(policy: &Filebeat, pod: &Pod) -> Value {
+    let mut resources = policy.resources.clone();
+    if is_guaranteed(pod) {
+        for resource in COMPUTE {
+            let amount = resources.limits.get(resource).or_else(|| resources.requests.get(resource)).cloned();
+            if let Some(amount) = amount {
+                resources.limits.insert(resource.to_owned(), amount.clone());
+                resources.requests.insert(resource.to_owned(), amount);
+            }
+        }
+    }
+    let lists = [("requests", resources.requests), ("limits", resources.limits)];
+    lists
+        .into_iter()
+        .filter(|(_, amounts)| !amounts.is_empty())
+        .map(|(list, amounts)| (list, json!(amounts)))
+        .collect()
+}
+
+/// Whether every container has limits for CPU and memory, and requests that equal them or are left out.
+/// Source: `k8s.io/kubernetes/pkg/apis/core/v1/helper/qos`.
+fn is_guaranteed(pod: &Pod) -> bool {
+    let amount = |container: &Container<'_>, list, resource| match container.resource(list, resource)? {
+        Value::String(text) => text.parse::<Quantity>().ok(),
+        number => number.to_string().parse().ok(),
+    };
+    let is_fixed = |container: &Container<'_>, resource| {
+        let limit = amount(container, "limits", resource);
+        let request = amount(container, "requests", resource);
+        limit.is_some() && (request.is_none() || request == limit)
+    };
+    let mut containers =
+        [Group::App, Group::Init].into_iter().flat_map(|group| pod.containers_in(group)).peekable();
+    containers.peek().is_some()
+        && containers.all(|container| COMPUTE.iter().all(|resource| is_fixed(&container, resource)))
+}
+
+/// The `restricted` Pod Security Standard, as the user who writes the logs.
+fn security_context(policy: &Filebeat, pod: &Pod, inputs: &[Input]) -> Value {
+    let user = writer(pod, inputs, "runAsUser").or(policy.run_as_user);
+    let group = writer(pod, inputs, "runAsGroup").or(policy.run_as_group);
+    let mut context = Map::new();
+    context.insert("allowPrivilegeEscalation".to_owned(), false.into());
+    context.insert("readOnlyRootFilesystem".to_owned(), true.into());
+    // Root writes files that only root reads; then Filebeat must be root too, without any capability.
+    context.insert("runAsNonRoot".to_owned(), (user != Some(0)).into());
+    for (field, id) in [("runAsUser", user), ("runAsGroup", group)] {
+        context.extend(id.map(|id| (field.to_owned(), id.into())));
+    }
+    context.insert("capabilities".to_owned(), json!({ "drop": ["ALL"] }));
+    context.insert("seccompProfile".to_owned(), json!({ "type": "RuntimeDefault" }));
+    context.into()
+}
+
+/// The id that the first container which writes logs runs with, or else the Pod.
+fn writer(pod: &Pod, inputs: &[Input], field: &str) -> Option<i64> {
+    writers(pod, inputs, field).into_iter().next().flatten()
+}
+
+/// The ids that the containers which write logs run with, each once.
+pub(super) fn writers(pod: &Pod, inputs: &[Input], field: &str) -> Vec<Option<i64>> {
+    let of_pod = pod.security(field).and_then(Value::as_i64);
+    let mut ids = Vec::new();
+    for container in pod.containers().filter(|one| inputs.iter().any(|input| input.container == one.name())) {
+        let id = container.security(field).and_then(Value::as_i64).or(of_pod);
+        if !ids.contains(&id) {
+            ids.push(id);
+        }
+    }
+    ids
+}

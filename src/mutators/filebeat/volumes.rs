@@ -1,0 +1,258 @@
+//! From paths to volumes: the app's own where one is mounted at or above the files, else an `emptyDir` that both share.
+
+use std::collections::{BTreeMap, HashSet};
+
+use serde_json::{Map, Value, json};
+
+use super::hints::Input;
+use super::path::{LogPath, hides_system};
+use crate::mutators::Rejection;
+use crate::pod::{AbsolutePath, Container, Draft, Group, Mount, Pod, Quantity};
+
+/// Where the sidecar sees the volumes of a container: this, the container's name, and where the container has it, with
+/// `-` for `/`. Never one within another: a directory to mount on cannot be made in a volume mounted read-only.
+const LOGS_ROOT: &str = "/logs";
+/// The names of the volumes that are added begin with this.
+const VOLUME_PREFIX: &str = "podwright-logs-";
+/// Volumes that Kubernetes fills and no app can write to.
+const READ_ONLY_SOURCES: &[&str] = &["configMap", "secret", "downwardAPI", "projected", "image"];
+
+/// What the sidecar mounts and reads.
+#[derive(Debug, Default)]
+pub(super) struct Plan {
+    /// Its mounts of the app's volumes.
+    pub(super) mounts: Vec<Value>,
+    /// Variables that a `subPathExpr` of those mounts refers to, by name.
+    pub(super) env: BTreeMap<String, Value>,
+    /// The paths of each input, as the sidecar sees them.
+    pub(super) paths: Vec<Vec<String>>,
+    // Where each mount of the app appears in the sidecar: by container and path there.
+    places: BTreeMap<(String, String), String>,
+    read: HashSet<(String, String, String)>,
+}
+
+/// Makes every file readable for the sidecar; adds volumes to the draft where none is mounted.
+pub(super) fn plan(
+    inputs: &[Input],
+    draft: &mut Draft<'_>,
+    size_limit: &Quantity,
+    warnings: &mut Vec<String>,
+) -> Result<Plan, Vec<Rejection>> {
+    let mut rejections = Vec::new();
+    // Upper directories first: what is made for them serves those below.
+    let mut wanted: Vec<_> =
+        inputs.iter().flat_map(|input| input.settings.paths.iter().map(move |path| (input, path))).collect();
+    wanted.sort_by_key(|(_, path)| path.directory().depth());
+    for (input, path) in wanted {
+        if let Err(rejection) = ensure(input, path, draft, size_limit, warnings) {
+            rejections.push(rejection);
+        }
+    }
+    if !rejections.is_empty() {
+        return Err(rejections);
+    }
+    let mut plan = Plan::default();
+    for input in inputs {
+        let mut paths = Vec::new();
+        for path in &input.settings.paths {
+            match plan.read(draft.pod(), input, path) {
+                Ok(seen) => paths.extend(seen),
+                Err(rejection) => rejections.push(rejection),
+            }
+        }
+        plan.paths.push(paths);
+    }
+    if rejections.is_empty() { Ok(plan) } else { Err(rejections) }
+}
+
+/// Sees to it that a volume holds the files of a path.
+fn ensure(
+    input: &Input,
+    path: &LogPath,
+    draft: &mut Draft<'_>,
+    size_limit: &Quantity,
+    warnings: &mut Vec<String>,
+) -> Result<(), Rejection> {
+    let pod = draft.pod();
+    let Some(container) = container(pod, &input.container) else { return Ok(()) };
+    let reject = |message: String| Err(Rejection::new(format!("annotation {}", input.key), message));
+    if path.is_deep() {
+        warnings.extend(container.mounts().filter(|mount| is_below(mount, &path.directory())).map(|mount| {
+            format!(
+                "{} does not reach into the volume at {}; give it a path of its own",
+                path.glob,
+                mount.path()
+            )
+        }));
+    }
+    if let Some(mount) = covering(&container, path) {
+        let source = pod
+            .volume(mount.volume())
+            .and_then(|volume| READ_ONLY_SOURCES.iter().find(|kind| volume.source(kind).is_some()));
+        return match (source, mount.read_only()) {
+            (Some(kind), _) => reject(format!(
+                "{} lies in the {kind} volume {:?}, where no log can be written",
+                path.glob,
+                mount.volume()
+            )),
+            (None, true) => reject(format!(
+                "{} lies in {:?}, which container {:?} mounts read-only",
+                path.glob,
+                mount.path(),
+                input.container
+            )),
+            (None, false) => Ok(()),
+        };
+    }
+    let directory = path.directory();
+    if hides_system(&directory) {
+        return reject(format!(
+            "a volume at {directory} would hide files that the container {:?} needs; write the logs to a directory \
+             of their own, such as /app/logs, or mount a volume there yourself",
+            input.container
+        ));
+    }
+    let name = free_name(pod);
+    let (group, index) = (container.group, container.index);
+    draft.push_volume(json!({ "name": name, "emptyDir": { "sizeLimit": size_limit } }));
+    draft.push_to_container(
+        group,
+        index,
+        "volumeMounts",
+        json!({ "name": name, "mountPath": directory.as_str() }),
+    );
+    warnings.push(format!(
+        "{directory} of container {} is now an empty volume; files that its image keeps there are hidden",
+        input.container
+    ));
+    Ok(())
+}
+
+impl Plan {
+    /// Takes a path up; `None` where its files are read already, through another container that shares the volume.
+    fn read(&mut self, pod: &Pod, input: &Input, path: &LogPath) -> Result<Option<String>, Rejection> {
+        let Some(container) = container(pod, &input.container) else { return Ok(None) };
+        let Some(mount) = covering(&container, path) else { return Ok(None) };
+        let Some(below) =
+            mount.path().parse().ok().and_then(|at: AbsolutePath| path.glob.below(&at).map(str::to_owned))
+        else {
+            return Ok(None);
+        };
+        let part = mount.sub_path().or(mount.sub_path_expr()).unwrap_or_default().to_owned();
+        if !self.read.insert((mount.volume().to_owned(), part, below.clone())) {
+            return Ok(None);
+        }
+        let place = self.mount(&container, &mount, input)?;
+        Ok(Some(if below.is_empty() { place } else { format!("{place}/{below}") }))
+    }
+
+    /// Mounts in the sidecar what the app mounts, read-only; tells where.
+    fn mount(
+        &mut self,
+        container: &Container<'_>,
+        mount: &Mount<'_>,
+        input: &Input,
+    ) -> Result<String, Rejection> {
+        let origin = (container.name().to_owned(), mount.path().to_owned());
+        if let Some(place) = self.places.get(&origin) {
+            return Ok(place.clone());
+        }
+        let place = self.free_place(container.name(), mount.path());
+        self.places.insert(origin, place.clone());
+        let mut entry = Map::new();
+        entry.insert("name".to_owned(), mount.volume().into());
+        entry.insert("mountPath".to_owned(), place.as_str().into());
+        entry.insert("readOnly".to_owned(), true.into());
+        entry.extend(mount.sub_path().map(|part| ("subPath".to_owned(), part.into())));
+        if let Some(expression) = mount.sub_path_expr() {
+            for name in references(expression) {
+                self.copy_variable(container, name, input)?;
+            }
+            entry.insert("subPathExpr".to_owned(), expression.into());
+        }
+        self.mounts.push(entry.into());
+        Ok(place)
+    }
+
+    /// A place of its own: `/app/logs` and `/app-logs` would share one.
+    fn free_place(&self, container: &str, path: &str) -> String {
+        let place = format!("{LOGS_ROOT}/{container}/{}", path.trim_matches('/').replace('/', "-"));
+        let is_free = |place: &String| !self.places.values().any(|taken| taken == place);
+        let mut numbered = (2..).map(|number| format!("{place}-{number}"));
+        Some(place.clone()).filter(is_free).or_else(|| numbered.find(is_free)).unwrap_or(place)
+    }
+
+    fn copy_variable(
+        &mut self,
+        container: &Container<'_>,
+        name: &str,
+        input: &Input,
+    ) -> Result<(), Rejection> {
+        let reject = |message: String| Err(Rejection::new(format!("annotation {}", input.key), message));
+        let Some(entry) = container.env(name) else {
+            return reject(format!(
+                "the mount of {:?} refers to $({name}), which is not in env of container {:?}; write it there",
+                input.settings.paths.first().map(|path| path.glob.as_str()).unwrap_or_default(),
+                container.name()
+            ));
+        };
+        if entry.get("value").and_then(Value::as_str).is_some_and(|value| value.contains("$(")) {
+            return reject(format!(
+                "$({name}) of container {:?} refers to further variables; write it out",
+                container.name()
+            ));
+        }
+        match self.env.insert(name.to_owned(), entry.clone()) {
+            Some(other) if &other != entry => {
+                reject(format!("two containers give $({name}) different values; rename one"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn container<'a>(pod: &'a Pod, name: &str) -> Option<Container<'a>> {
+    [Group::App, Group::Init]
+        .into_iter()
+        .flat_map(|group| pod.containers_in(group))
+        .find(|one| one.name() == name)
+}
+
+/// The innermost mount that holds the files of a path.
+fn covering<'a>(container: &Container<'a>, path: &LogPath) -> Option<Mount<'a>> {
+    container
+        .mounts()
+        .filter_map(|mount| Some((mount.path().parse::<AbsolutePath>().ok()?, mount)))
+        .filter(|(at, _)| at.is_at_or_above(&path.base))
+        .max_by_key(|(at, _)| at.depth())
+        .map(|(_, mount)| mount)
+}
+
+fn is_below(mount: &Mount<'_>, directory: &AbsolutePath) -> bool {
+    mount
+        .path()
+        .parse()
+        .is_ok_and(|at: AbsolutePath| at.below(directory).is_some_and(|rest| !rest.is_empty()))
+}
+
+fn free_name(pod: &Pod) -> String {
+    let taken: HashSet<&str> = pod.volumes().map(|volume| volume.name()).collect();
+    let mut names = (0..=taken.len()).map(|number| format!("{VOLUME_PREFIX}{number}"));
+    names.find(|name| !taken.contains(name.as_str())).unwrap_or_default()
+}
+
+/// The names in `$(NAME)`; `$$(NAME)` is none.
+fn references(expression: &str) -> Vec<&str> {
+    let mut names = Vec::new();
+    let mut rest = expression;
+    while let Some((_, behind)) = rest.split_once('$') {
+        rest = behind;
+        if let Some(after) = rest.strip_prefix('$') {
+            rest = after;
+        } else if let Some((name, after)) = rest.strip_prefix('(').and_then(|inner| inner.split_once(')')) {
+            names.push(name);
+            rest = after;
+        }
+    }
+    names
+}

@@ -1,0 +1,40 @@
+//! What answers reviews, apart from how they come in.
+
+use std::fmt;
+
+use super::{PolicyStore, ViewStore};
+use crate::engine::{self, Decision, Question};
+use crate::telemetry::Metrics;
+
+/// Decides one review. It may take microseconds and block on nothing; it may panic.
+pub type Decide = dyn Fn(&Question<'_>) -> Decision + Send + Sync;
+
+/// What answers reviews: the decision and what counts it.
+pub struct App {
+    /// The decision.
+    pub(super) decide: Box<Decide>,
+    /// What counts it.
+    pub(super) metrics: Metrics,
+}
+
+impl App {
+    /// Answers by these policies and this view of the cluster, as they are when the review comes in.
+    #[must_use]
+    pub fn new(policies: PolicyStore, views: ViewStore, metrics: Metrics) -> Self {
+        Self::deciding(move |question| engine::decide(&policies.load(), &views.load(), question), metrics)
+    }
+
+    /// Answers by any decision.
+    pub fn deciding<F>(decide: F, metrics: Metrics) -> Self
+    where
+        F: Fn(&Question<'_>) -> Decision + Send + Sync + 'static,
+    {
+        Self { decide: Box::new(decide), metrics }
+    }
+}
+
+impl fmt::Debug for App {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("App").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,185 @@
+//! One review: from its body to its answer, and what is told of it. Nothing here waits.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+use hyper::StatusCode;
+use jiff::Timestamp;
+
+use super::answer::Answer;
+use super::app::App;
+use crate::engine::{Decision, Endpoint, Question};
+use crate::review::{API_VERSION, Error, Reply, Request, Review};
+use crate::telemetry::metrics::{Held, Outcome};
+
+/// Answers one review.
+pub(super) fn judge(app: &App, endpoint: Endpoint, body: &[u8]) -> Answer {
+    let _held = Held::new(&app.metrics.in_flight_reviews);
+    let started = Instant::now();
+    match Review::parse(body) {
+        Ok(review) => decided(app, endpoint, &review.request, started),
+        Err(error) => {
+            let answer = unreadable(&error);
+            app.metrics.review(name(endpoint), Outcome::Error, started.elapsed());
+            tracing::warn!(endpoint = name(endpoint), %error, "a review does not read");
+            answer
+        }
+    }
+}
+
+/// Answers a review that nobody waits for any more, or will not for long. As after a timeout of its own, the
+/// API server does what the webhook's `failurePolicy` says.
+pub(super) fn late(app: &App, endpoint: Endpoint, body: &[u8]) -> Answer {
+    app.metrics.review(name(endpoint), Outcome::Error, Duration::ZERO);
+    tracing::warn!(endpoint = name(endpoint), bytes = body.len(), "a review was not answered in time");
+    failed(StatusCode::GATEWAY_TIMEOUT, body, "Podwright did not come to a decision in time; try again")
+}
+
+/// Answers a review whose answer was lost to a panic outside of the decision.
+pub(super) fn panicked(app: &App, endpoint: Endpoint, body: &[u8]) -> Answer {
+    app.metrics.panics.inc();
+    app.metrics.review(name(endpoint), Outcome::Error, Duration::ZERO);
+    failed(StatusCode::INTERNAL_SERVER_ERROR, body, "Podwright panicked, which is a bug of its own")
+}
+
+fn decided(app: &App, endpoint: Endpoint, request: &Request<'_>, started: Instant) -> Answer {
+    let question = Question { endpoint, request, now: Timestamp::now() };
+    let decide = || {
+        let decision = (app.decide)(&question);
+        let reply = reply(request, &decision);
+        (decision, reply)
+    };
+    // What the decision works on is its own: nothing half-changed outlives it.
+    match catch_unwind(AssertUnwindSafe(decide)) {
+        Ok((decision, Ok(reply))) => {
+            let answer = Answer::json(StatusCode::OK, reply);
+            tell(app, endpoint, request, &decision, started.elapsed());
+            answer
+        }
+        Ok((_, Err(error))) => {
+            bug(app, &question, &format!("its answer does not serialize: {error}"), started)
+        }
+        Err(_) => {
+            app.metrics.panics.inc();
+            bug(app, &question, "the decision panicked", started)
+        }
+    }
+}
+
+fn reply(request: &Request<'_>, decision: &Decision) -> Result<Vec<u8>, serde_json::Error> {
+    let refusal = decision.refusal.as_ref();
+    let patch = match decision.operations.as_slice() {
+        operations if refusal.is_none() && !operations.is_empty() => Some(serde_json::to_vec(operations)?),
+        _ => None,
+    };
+    Reply {
+        api_version: API_VERSION,
+        uid: &request.uid,
+        refusal: refusal.map(|refusal| (refusal.code, refusal.message.as_str())),
+        patch: patch.as_deref(),
+        warnings: &decision.warnings,
+        audit_annotations: &decision.audit_annotations,
+    }
+    .to_json()
+}
+
+/// Refuses, whatever `failurePolicy` says: whoever can make a decision fail must not get past the rules by it.
+fn bug(app: &App, question: &Question<'_>, what: &str, started: Instant) -> Answer {
+    let (endpoint, uid) = (name(question.endpoint), &*question.request.uid);
+    let message = format!(
+        "deciding the review {uid}: {what}, which is a bug of Podwright's; please report it with this uid"
+    );
+    let answer = refusal(StatusCode::OK, uid, API_VERSION, StatusCode::INTERNAL_SERVER_ERROR, &message);
+    app.metrics.review(endpoint, Outcome::Error, started.elapsed());
+    tracing::error!(endpoint, uid, what, "a review met a bug of Podwright's");
+    answer
+}
+
+fn unreadable(error: &Error) -> Answer {
+    let status = StatusCode::BAD_REQUEST;
+    match error {
+        Error::Foreign { uid, api_version, message } => refusal(status, uid, api_version, status, message),
+        error => Answer::text(status, error),
+    }
+}
+
+fn failed(status: StatusCode, body: &[u8], message: &str) -> Answer {
+    match Review::parse(body) {
+        Ok(review) => refusal(status, &review.request.uid, API_VERSION, status, message),
+        Err(error) => unreadable(&error),
+    }
+}
+
+fn refusal(status: StatusCode, uid: &str, api_version: &str, code: StatusCode, message: &str) -> Answer {
+    let reply = Reply {
+        api_version,
+        uid,
+        refusal: Some((code.as_u16(), message)),
+        patch: None,
+        warnings: &[],
+        audit_annotations: &BTreeMap::new(),
+    };
+    match reply.to_json() {
+        Ok(body) => Answer::json(status, body),
+        Err(error) => Answer::text(code, error),
+    }
+}
+
+fn tell(app: &App, endpoint: Endpoint, request: &Request<'_>, decision: &Decision, took: Duration) {
+    let (endpoint, outcome) = (name(endpoint), outcome(decision));
+    app.metrics.review(endpoint, outcome, took);
+    for mutation in &decision.mutations {
+        app.metrics.edit(mutation.kind, &mutation.policy);
+    }
+    for violation in &decision.violations {
+        app.metrics.violation(violation.kind, &violation.policy, violation.action.as_str());
+    }
+    let uid = &*request.uid;
+    if let Some(fault) = &decision.fault {
+        app.metrics.verification_failures.inc();
+        tracing::error!(endpoint, uid, fault, "edits did not verify and were dropped; a bug of Podwright's");
+    }
+    log(endpoint, request, decision, outcome, took);
+}
+
+fn log(endpoint: &str, request: &Request<'_>, decision: &Decision, outcome: Outcome, took: Duration) {
+    macro_rules! line {
+        ($level:expr) => {
+            tracing::event!(
+                $level,
+                endpoint,
+                outcome = outcome.as_str(),
+                uid = &*request.uid,
+                kind = &*request.kind.kind,
+                namespace = request.namespace.as_deref().unwrap_or(""),
+                name = request.name.as_deref().unwrap_or(""),
+                operations = decision.operations.len(),
+                violations = decision.violations.len(),
+                micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
+                "reviewed"
+            )
+        };
+    }
+    if outcome == Outcome::Allowed && decision.violations.is_empty() {
+        line!(tracing::Level::DEBUG);
+    } else {
+        line!(tracing::Level::INFO);
+    }
+}
+
+const fn name(endpoint: Endpoint) -> &'static str {
+    match endpoint {
+        Endpoint::Mutate => "mutate",
+        Endpoint::Validate => "validate",
+    }
+}
+
+fn outcome(decision: &Decision) -> Outcome {
+    match &decision.refusal {
+        Some(refusal) if refusal.code >= 500 => Outcome::Error,
+        Some(_) => Outcome::Denied,
+        None if decision.operations.is_empty() => Outcome::Allowed,
+        None => Outcome::Patched,
+    }
+}

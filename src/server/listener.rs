@@ -1,0 +1,159 @@
+//! Accepting connections, no more than the limit, down to the last one in the backlog.
+
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, sleep, timeout_at};
+use tokio_rustls::TlsAcceptor;
+
+use super::Settings;
+use super::app::App;
+use super::body::Budget;
+use super::connection;
+use super::drain::Drain;
+use super::routes::Routes;
+use crate::telemetry::Metrics;
+
+/// How long a connection above the limit may wait for one to end.
+const ROOM_PATIENCE: Duration = Duration::from_millis(250);
+/// How long accepting rests when the process is out of file descriptors.
+const ACCEPT_REST: Duration = Duration::from_millis(50);
+
+/// What every connection shares.
+pub(super) struct Gate {
+    pub(super) settings: Settings,
+    pub(super) tls: TlsAcceptor,
+    pub(super) drain: Drain,
+    pub(super) routes: Routes,
+    slots: Arc<Semaphore>,
+    room: Notify,
+}
+
+impl Gate {
+    pub(super) fn new(settings: Settings, tls: rustls::ServerConfig, app: App) -> Self {
+        let budget = Budget::new(settings.max_body, settings.body_timeout);
+        Self {
+            tls: TlsAcceptor::from(Arc::new(tls)),
+            drain: Drain::default(),
+            routes: Routes::new(app, budget, settings.inline_body),
+            slots: Arc::new(Semaphore::new(settings.max_connections)),
+            room: Notify::new(),
+            settings,
+        }
+    }
+
+    pub(super) fn metrics(&self) -> &Metrics {
+        self.routes.metrics()
+    }
+
+    /// Done when the caller's connection, which does nothing, is to make room for one that may. Of several
+    /// callers the one that has waited longest goes.
+    pub(super) async fn asked_for_room(&self) {
+        loop {
+            self.room.notified().await;
+            if self.slots.available_permits() == 0 {
+                return;
+            }
+        }
+    }
+
+    fn try_slot(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.slots).try_acquire_owned().ok()
+    }
+
+    async fn slot_by(&self, deadline: Instant) -> Option<OwnedSemaphorePermit> {
+        timeout_at(deadline, Arc::clone(&self.slots).acquire_owned()).await.ok()?.ok()
+    }
+}
+
+/// Accepts until connections are to end, then what is left in the backlog.
+///
+/// At the limit a connection is accepted, the longest idle one is asked to go, and for a moment the new one
+/// waits for its place; without one it is closed at once. Not accepting it would leave it in the backlog, where
+/// the API server waits out its whole timeout for it, while a closed one fails over to the webhook's
+/// `failurePolicy` in no time. What waits is bounded by the backlog, what is open by the limit and one.
+pub(super) async fn accept(listener: TcpListener, gate: Arc<Gate>) {
+    let mut room_by = None;
+    let mut closing = pin!(gate.drain.closing());
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = &mut closing => break,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((tcp, peer)) => admit(&gate, tcp, peer, &mut room_by).await,
+            Err(error) => rest(&error).await,
+        }
+    }
+    if let Err(error) = accept_backlog(listener, &gate) {
+        tracing::warn!(%error, "accepting the last connections failed");
+    }
+}
+
+async fn admit(gate: &Arc<Gate>, tcp: TcpStream, peer: SocketAddr, room_by: &mut Option<Instant>) {
+    let slot = match gate.try_slot() {
+        Some(slot) => Some(slot),
+        None => {
+            gate.room.notify_one();
+            // One patience for all that come while it is full, or each would wait behind the others.
+            gate.slot_by(*room_by.get_or_insert_with(|| Instant::now() + ROOM_PATIENCE)).await
+        }
+    };
+    match slot {
+        Some(slot) => {
+            *room_by = None;
+            start(gate, tcp, slot);
+        }
+        None => refuse(gate, peer),
+    }
+}
+
+fn start(gate: &Arc<Gate>, tcp: TcpStream, slot: OwnedSemaphorePermit) {
+    let shared = Arc::clone(gate);
+    gate.drain.spawn(async move {
+        connection::serve(&shared, tcp).await;
+        drop(slot);
+    });
+}
+
+fn refuse(gate: &Gate, peer: SocketAddr) {
+    gate.metrics().connections_refused.inc();
+    tracing::debug!(%peer, limit = gate.settings.max_connections, "refused a connection above the limit");
+}
+
+/// The kernel has these already: their clients take them for open, and would lose what they sent. The runtime
+/// may not have heard of all of them, so the kernel itself is asked.
+fn accept_backlog(listener: TcpListener, gate: &Arc<Gate>) -> io::Result<()> {
+    let listener = listener.into_std()?;
+    loop {
+        match listener.accept() {
+            Ok((tcp, peer)) => {
+                tcp.set_nonblocking(true)?;
+                match gate.try_slot() {
+                    Some(slot) => start(gate, TcpStream::from_std(tcp)?, slot),
+                    None => refuse(gate, peer),
+                }
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+            Err(error) if is_of_one_connection(&error) => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+async fn rest(error: &io::Error) {
+    if !is_of_one_connection(error) {
+        tracing::warn!(%error, "accepting a connection failed");
+        sleep(ACCEPT_REST).await;
+    }
+}
+
+fn is_of_one_connection(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset | ErrorKind::Interrupted)
+}

@@ -1,0 +1,31 @@
+//! The certificate that is served, exchangeable while serving.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+
+/// The certificate that every new handshake is given.
+#[derive(Debug)]
+pub struct RotatingCertificate(ArcSwap<CertifiedKey>);
+
+impl RotatingCertificate {
+    /// Serves `certificate` until it is replaced.
+    #[must_use]
+    pub fn new(certificate: CertifiedKey) -> Self {
+        Self(ArcSwap::from_pointee(certificate))
+    }
+
+    /// Serves `certificate` from the next handshake on; open connections stay as they are.
+    pub fn replace(&self, certificate: CertifiedKey) {
+        self.0.store(Arc::new(certificate));
+    }
+}
+
+impl ResolvesServerCert for RotatingCertificate {
+    // Whatever name is asked for: the API server asks for `<service>.<namespace>.svc`, probes for an address.
+    fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.0.load_full())
+    }
+}

@@ -1,0 +1,153 @@
+//! Whole outcomes: a folder is a case, `tests/cases/<kind>/<case>/`.
+//!
+//! `pod.yaml` is what comes in: a Pod, or a workload whose template is judged at `/validate`. `policy.yaml`, if it is
+//! there, replaces the shipped policies; `case.yaml` says what is around the Pod. `expected.yaml` is what comes out.
+//! Run with `UPDATE_CASES=1` to write it anew, and read the difference before it is committed.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by a panic"
+)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use podwright::engine::{Decision, Endpoint, Question, decide};
+use podwright::policy_set::PolicySet;
+use podwright::review::{Operation, Request, UserInfo};
+use podwright::view::View;
+use podwright::yaml;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value, json};
+
+/// What is around the Pod.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Around {
+    /// Its namespace.
+    namespace: Option<String>,
+    /// The version of the API server and of every kubelet.
+    kubernetes: Option<String>,
+    /// The time.
+    now: Option<String>,
+}
+
+fn main() {
+    let mut trials = Vec::new();
+    for kind in folders(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases")) {
+        for case in folders(&kind) {
+            let name = |path: &Path| path.file_name().unwrap().to_string_lossy().into_owned();
+            trials.push(Trial::test(format!("{}::{}", name(&kind), name(&case)), move || run(&case)));
+        }
+    }
+    libtest_mimic::run(&Arguments::from_args(), trials).exit();
+}
+
+fn folders(of: &Path) -> Vec<PathBuf> {
+    let mut folders: Vec<_> =
+        fs::read_dir(of).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()).collect();
+    folders.sort();
+    folders
+}
+
+fn run(case: &Path) -> Result<(), Failed> {
+    let outcome = yaml::write(&outcome(case)?).map_err(|error| error.to_string())?;
+    let file = case.join("expected.yaml");
+    if std::env::var_os("UPDATE_CASES").is_some() {
+        fs::write(&file, &outcome)?;
+    }
+    let expected = fs::read_to_string(&file).unwrap_or_default();
+    if outcome == expected {
+        return Ok(());
+    }
+    let diff = similar::TextDiff::from_lines(&expected, &outcome);
+    Err(format!("{}", diff.unified_diff().header("expected", "outcome")).into())
+}
+
+fn outcome(case: &Path) -> Result<Value, Failed> {
+    let read = |name: &str| fs::read_to_string(case.join(name)).ok();
+    let document = |text: &str| yaml::read::<Value>(yaml::Document { text, lines_before: 0 });
+    let object: Value = document(&read("pod.yaml").ok_or("pod.yaml is missing")?)?;
+    let around: Around = match read("case.yaml") {
+        Some(text) => yaml::read(yaml::Document { text: &text, lines_before: 0 })?,
+        None => Around::default(),
+    };
+    let policy = case.join("policy.yaml");
+    let policies = if policy.exists() { PolicySet::load(&[policy]) } else { PolicySet::embedded() }?;
+    let version = around.kubernetes.as_deref().map(str::parse).transpose()?;
+    let view = View { api_server: version, oldest_kubelet: version, namespaces: Arc::default() };
+    let namespace = around.namespace.unwrap_or_else(|| "shop".to_owned());
+    let now = around.now.as_deref().unwrap_or("2026-11-22T12:00:00Z").parse()?;
+
+    let first = ask(&policies, &view, &object, &namespace, now)?;
+    let mut patched = object.clone();
+    json_patch::patch(&mut patched, &first.operations)?;
+    if first.refusal.is_none() {
+        let second = ask(&policies, &view, &patched, &namespace, now)?;
+        assert_eq!(second.operations, [], "the second pass edits again");
+        assert_eq!(second.mutations, first.mutations, "the second pass sees another Pod");
+    }
+    Ok(render(&first, &object, patched))
+}
+
+fn ask(
+    policies: &PolicySet,
+    view: &View,
+    object: &Value,
+    namespace: &str,
+    now: jiff::Timestamp,
+) -> Result<Decision, Failed> {
+    let raw = RawValue::from_string(object.to_string())?;
+    let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    let (group, version) = text("/apiVersion").rsplit_once('/').unwrap_or(("", text("/apiVersion")));
+    let mut request: Request<'_> = serde_json::from_str(r#"{"uid": "u", "operation": "CREATE"}"#)?;
+    request.kind.group = group.into();
+    request.kind.version = version.into();
+    request.kind.kind = text("/kind").into();
+    request.namespace = Some(namespace.into());
+    request.operation = Operation::Create;
+    request.user_info = UserInfo::default();
+    request.object = Some(&raw);
+    let endpoint = if text("/kind") == "Pod" { Endpoint::Mutate } else { Endpoint::Validate };
+    Ok(decide(policies, view, &Question { endpoint, request: &request, now }))
+}
+
+/// What a reader wants to see: the verdict, what is told, and the Pod if it changed.
+fn render(decision: &Decision, object: &Value, patched: Value) -> Value {
+    let mut out = Map::new();
+    let mut put = |key: &str, value: Value| out.insert(key.to_owned(), value);
+    if let Some(refusal) = &decision.refusal {
+        put("refused", json!({ "code": refusal.code, "message": refusal.message }));
+    }
+    if let Some(fault) = &decision.fault {
+        put("fault", fault.as_str().into());
+    }
+    if !decision.warnings.is_empty() {
+        put("warnings", decision.warnings.clone().into());
+    }
+    if !decision.audit_annotations.is_empty() {
+        put("audit", json!(decision.audit_annotations));
+    }
+    if decision.refusal.is_none() {
+        let mut patched = patched;
+        // The generation changes with every edit of a shipped policy, the outcome does not.
+        if let Some(Value::String(status)) =
+            patched.pointer_mut("/metadata/annotations/podwright.dev~1status")
+        {
+            let mut facts: Value = serde_json::from_str(status).unwrap();
+            facts["generation"] = "…".into();
+            *status = facts.to_string();
+        }
+        put("pod", if &patched == object { "unchanged".into() } else { patched });
+    }
+    if let Some(Value::Object(audit)) = out.get_mut("audit") {
+        audit.insert("generation".to_owned(), "…".into());
+    }
+    out.into()
+}
