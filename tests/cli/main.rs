@@ -1,0 +1,14 @@
+//! The command line, as its users see it: the real binary, its output and its exit codes.
+
+mod check;
+mod corpus;
+mod explain;
+mod help;
+mod inputs;
+mod kinds;
+mod output;
+mod refusals;
+mod schema;
+mod spellings;
+mod support;
+mod untouched;
