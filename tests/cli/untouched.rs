@@ -47,9 +47,11 @@ fn line_ends_and_a_missing_last_one_stay() {
 
 #[test]
 fn a_byte_order_mark_and_directives_stay() {
-    for text in
-        ["\u{feff}kind: Service\n", "%YAML 1.2\n---\nkind: Service\n...\n%YAML 1.2\n---\nkind: Secret\n", "\u{feff}# c\n---\nkind: Service\n"]
-    {
+    for text in [
+        "\u{feff}kind: Service\n",
+        "%YAML 1.2\n---\nkind: Service\n...\n%YAML 1.2\n---\nkind: Secret\n",
+        "\u{feff}# c\n---\nkind: Service\n",
+    ] {
         passes(text);
     }
 }
