@@ -42,7 +42,7 @@ pub(super) async fn serve(gate: &Arc<Gate>, tcp: TcpStream) {
     // Nagle's algorithm would hold back a small answer for 40 ms.
     let _ = tcp.set_nodelay(true);
     let progress = Arc::new(Progress::default());
-    match shake_hands(gate, Wire::new(tcp, Arc::clone(&progress))).await {
+    match shake_hands(gate, Wire::new(tcp, gate.settings.body_timeout, Arc::clone(&progress))).await {
         Ok(tls) => converse(gate, tls, &progress).await,
         Err(reason) => {
             gate.metrics().tls_handshake_failure(reason);

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use podwright::engine::{Decision, Question};
 use podwright::server::Settings;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::timeout;
@@ -127,6 +128,23 @@ async fn large_bodies_that_do_not_come_leave_memory_bounded() {
     drop(hoarders);
     webhook.metric_becomes("podwright_connections", 1).await;
     assert_eq!(connection.ask(post("/mutate", vec![b' '; max_body])).await.status, 400);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_does_not_read_is_given_up() {
+    // Answers that fill every buffer on the way.
+    let decide =
+        |_: &Question<'_>| Decision { warnings: vec!["x".repeat(1 << 20); 16], ..Decision::default() };
+    let webhook = Webhook::start_with(Settings { body_timeout: SHORT, ..settings() }, decide).await;
+    let mut connection = webhook.open().await;
+    connection.send(post("/mutate", review("u").to_string())).await;
+    webhook.metric_becomes(r#"podwright_reviews_total{endpoint="mutate",outcome="allowed"}"#, 1).await;
+    webhook.metric_becomes("podwright_connections", 0).await;
+
+    // Who reads gets it whole.
+    let mut connection = webhook.open().await;
+    let answer = connection.ask(post("/mutate", review("u").to_string())).await;
+    assert_eq!(answer.json()["response"]["warnings"].as_array().unwrap().len(), 16);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -18,7 +18,8 @@ use crate::harness::{Webhook, post, review, settings, timed};
 fn edited() -> Decision {
     let path = "/metadata/labels".parse().unwrap();
     let operations = vec![PatchOperation::Add(AddOperation { path, value: json!({"a": "ü"}) })];
-    let mutations = vec![Mutation { kind: "LXCFS", policy: "lxcfs".to_owned() }];
+    let mutations =
+        vec![Mutation { kind: "LXCFS", policy: "lxcfs".to_owned(), facts: serde_json::Map::new() }];
     Decision { operations, mutations, ..Decision::default() }
 }
 
