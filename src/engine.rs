@@ -256,8 +256,11 @@ fn mutate(policies: &PolicySet, subject: &Subject<'_>, decision: &mut Decision) 
     }
 }
 
-/// The policies of one mutator that serve the Pod: those that it asks for, and those that serve by default.
-fn choose<'a>(
+/// The policies of one mutator that serve a Pod: those that it asks for, and those that serve by default.
+///
+/// # Errors
+/// When it asks for one that is not there for it.
+pub fn choose<'a>(
     policies: &'a PolicySet,
     kind: &mutators::Kind,
     subject: &Subject<'_>,
