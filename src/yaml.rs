@@ -36,16 +36,22 @@ pub struct Error {
 #[must_use]
 pub fn documents(stream: &str) -> Vec<Document<'_>> {
     let mut documents = Vec::new();
-    let (mut start, mut start_line, mut offset) = (0, 0, 0);
+    let (mut start, mut start_line, mut offset, mut ended) = (0, 0, 0, None);
     for (number, line) in stream.split_inclusive('\n').enumerate() {
         let is_marker = line
             .strip_prefix("---")
             .is_some_and(|rest| rest.is_empty() || rest.starts_with(char::is_whitespace));
         if is_marker && !only_directives(&stream[start..offset]) {
-            documents.push(Document { text: &stream[start..offset], lines_before: start_line });
-            (start, start_line) = (offset, number);
+            // Directives behind the end of a document are the next one's.
+            let ended = ended.filter(|(at, _)| *at > start && only_directives(&stream[*at..offset]));
+            let (end, end_line) = ended.unwrap_or((offset, number));
+            documents.push(Document { text: &stream[start..end], lines_before: start_line });
+            (start, start_line) = (end, end_line);
         }
         offset += line.len();
+        if line.trim_end() == "..." {
+            ended = Some((offset, number + 1));
+        }
     }
     documents.push(Document { text: &stream[start..], lines_before: start_line });
     documents.retain(|document| !document.is_empty());
@@ -133,6 +139,9 @@ mod tests {
             documents(stream).iter().map(|document| (document.lines_before, document.text)).collect();
         assert_eq!(found, [(1, "---\na: 1\n"), (5, "--- \nb: |\n  --- inner\n")]);
         assert_eq!(documents("%YAML 1.2\n---\na: 1\n").len(), 1);
+        let found = documents("a: 1\n...\n%YAML 1.2\n---\nb: 2\n...\n---\nc: 3\n");
+        let found: Vec<_> = found.iter().map(|document| (document.lines_before, document.text)).collect();
+        assert_eq!(found, [(0, "a: 1\n...\n"), (2, "%YAML 1.2\n---\nb: 2\n...\n"), (6, "---\nc: 3\n")]);
     }
 
     #[test]
