@@ -256,49 +256,60 @@ fn mutate(policies: &PolicySet, subject: &Subject<'_>, decision: &mut Decision) 
     }
 }
 
-/// The policies of one mutator that the Pod asks for and that select it.
-fn choose<'a>(
+/// The policies of one mutator that serve a Pod: those that it asks for, and those that serve by default.
+///
+/// # Errors
+/// When it asks for one that is not there for it.
+pub fn choose<'a>(
     policies: &'a PolicySet,
     kind: &mutators::Kind,
     subject: &Subject<'_>,
 ) -> Result<Vec<&'a mutators::Policy>, Rejection> {
-    let asked = (kind.ask)(subject)?;
-    let candidates = || {
-        let of_kind = policies.mutators().iter().filter(|policy| policy.kind == kind.name);
-        of_kind.filter(|policy| policy.rules.matching.selects(subject))
-    };
-    let place = || format!("annotations under {}", kind.domain);
-    match asked {
-        Ask::Nothing => Ok(Vec::new()),
-        Ask::First => candidates().next().map(|policy| vec![policy]).ok_or_else(|| {
-            let (kind, namespace) = (kind.name, subject.namespace);
-            let message = format!(
-                "no {kind} policy is for this Pod in namespace {namespace:?}; ask the cluster team for one"
-            );
-            Rejection::new(place(), message)
-        }),
-        Ask::Named(names) => names
-            .iter()
-            .map(|name| {
-                candidates().find(|policy| &policy.name == name).ok_or_else(|| {
-                    let hint = match nearest(name, candidates().map(|policy| policy.name.as_str())) {
-                        Some(near) => format!("did you mean {near:?}?"),
-                        None => {
-                            let known: Vec<_> = candidates().map(|policy| policy.name.as_str()).collect();
-                            format!(
-                                "for this Pod there are: {}",
-                                if known.is_empty() { "none".to_owned() } else { known.join(", ") }
-                            )
-                        }
-                    };
-                    Rejection::new(
-                        place(),
-                        format!("no {} policy {name:?} is for this Pod; {hint}", kind.name),
-                    )
-                })
-            })
-            .collect(),
+    let of_kind = policies.mutators().iter().filter(|policy| policy.kind == kind.name);
+    let candidates: Vec<_> = of_kind.filter(|policy| policy.rules.matching.selects(subject)).collect();
+    let by_default = candidates.iter().copied().filter(|policy| policy.rules.by_default);
+    let at_most = if kind.is_additive { usize::MAX } else { 1 };
+    match (kind.ask)(subject)? {
+        Ask::Off => Ok(Vec::new()),
+        Ask::Nothing => Ok(by_default.take(at_most).collect()),
+        Ask::First => match candidates.first() {
+            Some(first) => Ok(vec![*first]),
+            None => {
+                let (name, namespace) = (kind.name, subject.namespace);
+                let message = format!(
+                    "no {name} policy is for this Pod in namespace {namespace:?}; ask the cluster team for one"
+                );
+                Err(Rejection::new(format!("annotations under {}", kind.domain), message))
+            }
+        },
+        Ask::Named(names) => {
+            let mut chosen =
+                names.iter().map(|name| named(kind, &candidates, name)).collect::<Result<Vec<_>, _>>()?;
+            if kind.is_additive {
+                chosen.extend(by_default.filter(|policy| !names.contains(&policy.name)));
+            }
+            // Whatever order they are asked for in, one set of policies gives one Pod.
+            chosen.sort_by(|a, b| a.name.cmp(&b.name));
+            Ok(chosen)
+        }
     }
+}
+
+fn named<'a>(
+    kind: &mutators::Kind,
+    candidates: &[&'a mutators::Policy],
+    name: &str,
+) -> Result<&'a mutators::Policy, Rejection> {
+    let names = || candidates.iter().map(|policy| policy.name.as_str());
+    candidates.iter().copied().find(|policy| policy.name == name).ok_or_else(|| {
+        let hint = match (nearest(name, names()), candidates) {
+            (Some(near), _) => format!("did you mean {near:?}?"),
+            (None, []) => "there is none for this Pod".to_owned(),
+            (None, _) => format!("for this Pod there are: {}", names().collect::<Vec<_>>().join(", ")),
+        };
+        let message = format!("no {} policy {name:?} is for this Pod; {hint}", kind.name);
+        Rejection::new(format!("annotations under {}", kind.domain), message)
+    })
 }
 
 /// Writes the status, or removes one that nobody but its author wrote.

@@ -113,7 +113,7 @@ struct Limits {
     #[arg(long, value_name = "DURATION", env = "PODWRIGHT_IDLE_TIMEOUT", value_parser = patience,
           default_value = "120s")]
     idle_timeout: Duration,
-    /// How long a request's head may take once begun, and then its body
+    /// How long a request's head may take once begun, then its body, and then its answer without being read
     #[arg(long, value_name = "DURATION", env = "PODWRIGHT_BODY_TIMEOUT", value_parser = patience,
           default_value = "5s")]
     body_timeout: Duration,

@@ -43,6 +43,8 @@ pub trait Spec: Mutator + DeserializeOwned + JsonSchema + 'static {
     const KIND: &'static str;
     /// The domain of its annotations.
     const DOMAIN: &'static str;
+    /// Whether several policies can serve one Pod; else the first by name does.
+    const IS_ADDITIVE: bool = false;
 
     /// Which policies the Pod's annotations ask for.
     ///
@@ -61,6 +63,8 @@ pub struct Rules {
     pub matching: Match,
     /// What becomes of the Pod when the result does not verify.
     pub failure_policy: FailurePolicy,
+    /// Whether it serves a Pod whose annotations say nothing.
+    pub by_default: bool,
 }
 
 /// What becomes of a Pod for which Podwright's own result does not verify.
@@ -73,11 +77,13 @@ pub enum FailurePolicy {
     Fail,
 }
 
-/// Which policies of one mutator a Pod asks for.
+/// Which policies of one mutator a Pod's annotations ask for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ask {
-    /// None.
+    /// They say nothing: policies that serve by default do.
     Nothing,
+    /// None, whatever serves by default.
+    Off,
     /// The first that selects it.
     First,
     /// Those of these names.
@@ -119,6 +125,8 @@ pub struct Kind {
     pub name: &'static str,
     /// The domain of its annotations.
     pub domain: &'static str,
+    /// Whether several policies can serve one Pod; else the first by name does.
+    pub is_additive: bool,
     /// Which policies a Pod's annotations ask for.
     pub ask: fn(&Subject<'_>) -> Result<Ask, Rejection>,
     /// Reads and compiles one policy.
@@ -132,6 +140,7 @@ impl Kind {
         Self {
             name: S::KIND,
             domain: S::DOMAIN,
+            is_additive: S::IS_ADDITIVE,
             ask: S::ask,
             load: Policy::load::<S>,
             schema: Envelope::<S>::json_schema,

@@ -58,6 +58,10 @@ impl PolicySet {
     #[must_use]
     pub fn may_concern(&self, namespace: &str, pod: &str) -> bool {
         self.validators.iter().any(|policy| policy.rules.matching.admits_namespace(namespace))
+            || self
+                .mutators
+                .iter()
+                .any(|policy| policy.rules.by_default && policy.rules.matching.admits_namespace(namespace))
             || memchr::memmem::find(pod.as_bytes(), mutators::annotations::ROOT.as_bytes()).is_some()
     }
 }

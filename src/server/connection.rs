@@ -42,7 +42,7 @@ pub(super) async fn serve(gate: &Arc<Gate>, tcp: TcpStream) {
     // Nagle's algorithm would hold back a small answer for 40 ms.
     let _ = tcp.set_nodelay(true);
     let progress = Arc::new(Progress::default());
-    match shake_hands(gate, Wire::new(tcp, Arc::clone(&progress))).await {
+    match shake_hands(gate, Wire::new(tcp, gate.settings.body_timeout, Arc::clone(&progress))).await {
         Ok(tls) => converse(gate, tls, &progress).await,
         Err(reason) => {
             gate.metrics().tls_handshake_failure(reason);
@@ -77,7 +77,9 @@ fn reason(error: &io::Error) -> &'static str {
             | Alert::CertificateExpired
             | Alert::CertificateUnknown
             | Alert::CertificateRevoked
-            | Alert::UnsupportedCertificate,
+            | Alert::UnsupportedCertificate
+            // An authority of the same name, but with another key.
+            | Alert::DecryptError,
         )) => "client_certificate_check",
         Some(TlsError::AlertReceived(_)) => "client_alert",
         Some(TlsError::InvalidMessage(_)) => "not_tls",
@@ -104,13 +106,14 @@ async fn converse(gate: &Gate, tls: TlsStream<Wire>, progress: &Arc<Progress>) {
         }
     });
     let io = TokioIo::new(Plain::new(tls, Arc::clone(progress)));
+    // Without `pipeline_flush`: with it hyper never sends its answer to a head that does not parse.
     let mut connection = http1::Builder::new()
         // hyper's timeout does not tell an idle connection from a head that does not come to its end.
         .header_read_timeout(None)
         .max_buf_size(READ_BUFFER)
-        .pipeline_flush(true)
         .serve_connection(io, service);
     let mut watch = Watch::new(gate, progress);
+    let mut left = false;
     let result = poll_fn(|context| {
         loop {
             if let Poll::Ready(result) = Pin::new(&mut connection).poll(context) {
@@ -119,7 +122,10 @@ async fn converse(gate: &Gate, tls: TlsStream<Wire>, progress: &Arc<Progress>) {
             match watch.poll(context) {
                 Step::Wait => return Poll::Pending,
                 Step::Again => {}
-                Step::Leave => Pin::new(&mut connection).graceful_shutdown(),
+                Step::Leave => {
+                    left = true;
+                    Pin::new(&mut connection).graceful_shutdown();
+                }
                 Step::HeadLate => return Poll::Ready(None),
             }
         }
@@ -128,6 +134,8 @@ async fn converse(gate: &Gate, tls: TlsStream<Wire>, progress: &Arc<Progress>) {
 
     let mut tls = connection.into_parts().io.into_inner().into_inner();
     match result {
+        // Its client has sent nothing that could be lost.
+        Some(Ok(())) if left => return,
         Some(Ok(())) => {}
         Some(Err(error)) if error.is_parse() => count_unread(gate, &error),
         Some(Err(error)) => return tracing::debug!(%error, "a connection failed"),

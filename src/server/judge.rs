@@ -22,7 +22,8 @@ pub(super) fn judge(app: &App, endpoint: Endpoint, body: &[u8]) -> Answer {
         Err(error) => {
             let answer = unreadable(&error);
             app.metrics.review(name(endpoint), Outcome::Error, started.elapsed());
-            tracing::warn!(endpoint = name(endpoint), %error, "a review does not read");
+            // Whoever reaches the port can send these, so they must not fill the logs.
+            tracing::debug!(endpoint = name(endpoint), %error, "a review does not read");
             answer
         }
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
 use super::Settings;
@@ -19,8 +19,8 @@ use super::drain::Drain;
 use super::routes::Routes;
 use crate::telemetry::Metrics;
 
-/// How long a connection above the limit may wait for one to end.
-const ROOM_PATIENCE: Duration = Duration::from_millis(250);
+/// How long a connection above the limit waits for an idle one to make room. All that come behind it wait too.
+const ROOM_PATIENCE: Duration = Duration::from_millis(5);
 /// How long accepting rests when the process is out of file descriptors.
 const ACCEPT_REST: Duration = Duration::from_millis(50);
 
@@ -66,19 +66,23 @@ impl Gate {
         Arc::clone(&self.slots).try_acquire_owned().ok()
     }
 
-    async fn slot_by(&self, deadline: Instant) -> Option<OwnedSemaphorePermit> {
-        timeout_at(deadline, Arc::clone(&self.slots).acquire_owned()).await.ok()?.ok()
+    /// A place for one more connection, if there is or soon will be one.
+    async fn slot(&self) -> Option<OwnedSemaphorePermit> {
+        if let Some(slot) = self.try_slot() {
+            return Some(slot);
+        }
+        self.room.notify_one();
+        timeout(ROOM_PATIENCE, Arc::clone(&self.slots).acquire_owned()).await.ok()?.ok()
     }
 }
 
 /// Accepts until connections are to end, then what is left in the backlog.
 ///
-/// At the limit a connection is accepted, the longest idle one is asked to go, and for a moment the new one
-/// waits for its place; without one it is closed at once. Not accepting it would leave it in the backlog, where
+/// At the limit a connection is still accepted: the longest idle one is asked to go, and for a moment the new
+/// one waits for its place; without it, it is closed. Not accepting it would leave it in the backlog, where
 /// the API server waits out its whole timeout for it, while a closed one fails over to the webhook's
 /// `failurePolicy` in no time. What waits is bounded by the backlog, what is open by the limit and one.
 pub(super) async fn accept(listener: TcpListener, gate: Arc<Gate>) {
-    let mut room_by = None;
     let mut closing = pin!(gate.drain.closing());
     loop {
         let accepted = tokio::select! {
@@ -87,30 +91,15 @@ pub(super) async fn accept(listener: TcpListener, gate: Arc<Gate>) {
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((tcp, peer)) => admit(&gate, tcp, peer, &mut room_by).await,
+            Ok((tcp, peer)) => match gate.slot().await {
+                Some(slot) => start(&gate, tcp, slot),
+                None => refuse(&gate, peer),
+            },
             Err(error) => rest(&error).await,
         }
     }
     if let Err(error) = accept_backlog(listener, &gate) {
         tracing::warn!(%error, "accepting the last connections failed");
-    }
-}
-
-async fn admit(gate: &Arc<Gate>, tcp: TcpStream, peer: SocketAddr, room_by: &mut Option<Instant>) {
-    let slot = match gate.try_slot() {
-        Some(slot) => Some(slot),
-        None => {
-            gate.room.notify_one();
-            // One patience for all that come while it is full, or each would wait behind the others.
-            gate.slot_by(*room_by.get_or_insert_with(|| Instant::now() + ROOM_PATIENCE)).await
-        }
-    };
-    match slot {
-        Some(slot) => {
-            *room_by = None;
-            start(gate, tcp, slot);
-        }
-        None => refuse(gate, peer),
     }
 }
 

@@ -67,7 +67,7 @@ pub struct Settings {
     pub handshake_timeout: Duration,
     /// How long a connection is kept without a request.
     pub idle_timeout: Duration,
-    /// How long a request's head may take once begun, and then its body.
+    /// How long a request's head may take once begun, then its body, and then its answer without being read.
     pub body_timeout: Duration,
     /// The largest body that is read, in bytes.
     pub max_body: usize,

@@ -13,9 +13,6 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
-/// How long a client may leave an answer unread before the connection is given up.
-const WRITE_STALL: Duration = Duration::from_secs(10);
-
 /// What a connection is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Activity {
@@ -89,17 +86,18 @@ impl Drop for Answering {
     }
 }
 
-/// The socket below TLS. A write that makes no headway for [`WRITE_STALL`] fails.
+/// The socket below TLS. A write that makes no headway for too long fails: its client does not read.
 #[derive(Debug)]
 pub(super) struct Wire {
     tcp: TcpStream,
     progress: Arc<Progress>,
+    patience: Duration,
     stall: Option<Pin<Box<Sleep>>>,
 }
 
 impl Wire {
-    pub(super) fn new(tcp: TcpStream, progress: Arc<Progress>) -> Self {
-        Self { tcp, progress, stall: None }
+    pub(super) fn new(tcp: TcpStream, patience: Duration, progress: Arc<Progress>) -> Self {
+        Self { tcp, progress, patience, stall: None }
     }
 
     pub(super) fn into_tcp(self) -> TcpStream {
@@ -112,7 +110,8 @@ impl Wire {
             self.stall = None;
             return written;
         }
-        let stall = self.stall.get_or_insert_with(|| Box::pin(sleep(WRITE_STALL)));
+        let patience = self.patience;
+        let stall = self.stall.get_or_insert_with(|| Box::pin(sleep(patience)));
         ready!(stall.as_mut().poll(context));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }

@@ -90,6 +90,7 @@ impl Metrics {
             panics: Counter::default(),
             verification_failures: Counter::default(),
         };
+        metrics.start_at_zero();
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("podwright_build", "What is running", build);
         metrics.register_reviews(registry);
@@ -121,6 +122,20 @@ impl Metrics {
     /// Counts one answer with the HTTP status `code` of 400 and above.
     pub fn http_error(&self, code: u16) {
         self.http_errors.get_or_create(&CodeLabels { code }).inc();
+    }
+
+    /// A rate needs a first value, and an alert on what never happened yet needs a series.
+    fn start_at_zero(&self) {
+        for endpoint in ["mutate", "validate"] {
+            for outcome in [Outcome::Allowed, Outcome::Patched, Outcome::Denied, Outcome::Error] {
+                let labels = ReviewLabels { endpoint, outcome: outcome.as_str() };
+                self.reviews.get_or_create_owned(&labels);
+            }
+            self.review_duration.get_or_create_owned(&EndpointLabels { endpoint });
+        }
+        for reason in ["client_certificate_check", "timeout"] {
+            self.tls_handshake_failures.get_or_create_owned(&ReasonLabels { reason });
+        }
     }
 
     fn register_reviews(&self, registry: &mut Registry) {
@@ -163,7 +178,7 @@ impl Metrics {
         );
         registry.register(
             "podwright_tls_handshake_failures",
-            "Connections that never came to a request; client_certificate_check means a stale caBundle",
+            "Connections that never came to a request; client_certificate_check is what a stale caBundle looks like",
             self.tls_handshake_failures.clone(),
         );
         registry.register(

@@ -5,9 +5,10 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::cli::offline::{self, Case, Offline};
-use crate::engine::Decision;
+use crate::engine::{Decision, choose};
 use crate::mutators::{self, Ask, MUTATORS};
 use crate::policy::{Action, Subject};
+use crate::policy_set::PolicySet;
 use crate::validators;
 
 /// What becomes of one Pod, and why.
@@ -85,11 +86,10 @@ impl Account {
     pub(super) fn of(cluster: &Offline, case: &Case<'_>, file: &str, line: usize) -> Self {
         let decision = cluster.decide(case);
         let subject = cluster.subject(case);
-        let mutators = cluster.policies.mutators();
+        let mutators = cluster.policies.mutators().iter();
         let validators = cluster.policies.validators().iter();
         let policies = mutators
-            .iter()
-            .map(|policy| Part::of_mutator(policy, mutators, &subject, &decision))
+            .map(|policy| Part::of_mutator(policy, &cluster.policies, &subject, &decision))
             .chain(validators.map(|policy| Part::of_validator(policy, case, &subject, &decision)))
             .collect();
         let (verdict, summary) = conclude(&decision);
@@ -141,7 +141,7 @@ fn authors(decision: &Decision) -> String {
 impl Part {
     fn of_mutator(
         policy: &mutators::Policy,
-        all: &[mutators::Policy],
+        all: &PolicySet,
         subject: &Subject<'_>,
         decision: &Decision,
     ) -> Self {
@@ -192,21 +192,18 @@ impl Found {
     }
 }
 
-/// Why a Pod does not ask for a policy that is for it; `None` where it does.
-fn not_asked(policy: &mutators::Policy, all: &[mutators::Policy], subject: &Subject<'_>) -> Option<String> {
+/// Why a Pod is not served by a policy that is for it; `None` where it is.
+fn not_asked(policy: &mutators::Policy, policies: &PolicySet, subject: &Subject<'_>) -> Option<String> {
     let kind = MUTATORS.iter().find(|kind| kind.name == policy.kind)?;
+    let chosen = choose(policies, kind, subject).ok()?;
+    let names: Vec<_> = chosen.iter().map(|policy| policy.name.as_str()).collect();
     match (kind.ask)(subject).ok()? {
-        Ask::Nothing => Some(format!("no annotation under {} asks for it", kind.domain)),
-        Ask::First => {
-            let selects = |other: &&mutators::Policy| {
-                other.kind == policy.kind && other.rules.matching.selects(subject)
-            };
-            let first = all.iter().find(selects)?;
-            (first.name != policy.name)
-                .then(|| format!("the Pod names no policy, and {} comes first by name", first.name))
+        _ if names.contains(&policy.name.as_str()) => None,
+        Ask::Off => Some(format!("an annotation under {} turns it off", kind.domain)),
+        Ask::Nothing if names.is_empty() => Some(format!("no annotation under {} asks for it", kind.domain)),
+        Ask::Nothing | Ask::First => {
+            Some(format!("the Pod names no policy, and {} comes first by name", names.join(", ")))
         }
-        Ask::Named(names) => {
-            (!names.contains(&policy.name)).then(|| format!("the Pod asks for {}", names.join(", ")))
-        }
+        Ask::Named(_) => Some(format!("the Pod asks for {}", names.join(", "))),
     }
 }

@@ -37,7 +37,7 @@ pub(super) fn ask(pod: &Pod) -> Result<Ask, Rejection> {
             settings::boolean(&annotation)?;
         } else {
             match annotation.value {
-                "false" => return Ok(Ask::Nothing),
+                "false" => return Ok(Ask::Off),
                 "true" => ask = Ask::First,
                 name if is_policy_name(name) => ask = Ask::Named(vec![name.to_owned()]),
                 _ => return settings::boolean(&annotation).map(|_| Ask::First),

@@ -157,7 +157,12 @@ impl Spec for Filebeat {
     }
 
     fn rules(&mut self) -> Rules {
-        Rules { matching: std::mem::take(&mut self.matching), failure_policy: self.failure_policy }
+        Rules {
+            matching: std::mem::take(&mut self.matching),
+            failure_policy: self.failure_policy,
+            // Nobody can tell which files a Pod without annotations writes.
+            by_default: false,
+        }
     }
 }
 

@@ -1,0 +1,206 @@
+//! The `serve` command as a process.
+
+use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use assert_cmd::cargo::CommandCargoExt as _;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use rustix::process::{Pid, Signal, kill_process};
+use rustls::RootCertStore;
+use rustls_pki_types::pem::PemObject as _;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::harness::{PATIENCE, admin, connect, post, review};
+
+/// The command as a process of its own, in an empty folder.
+pub(crate) struct Process {
+    child: Child,
+    logs: mpsc::Receiver<Value>,
+    pub(crate) listen: SocketAddr,
+    pub(crate) admin: SocketAddr,
+    pub(crate) roots: Arc<RootCertStore>,
+    pub(crate) folder: TempDir,
+}
+
+impl Process {
+    pub(crate) fn local(flags: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = podwright(&["serve", "--local"]);
+        let local = ["--listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0"];
+        command.args(local).args(flags).current_dir(folder.path());
+        Self::start(command, folder)
+    }
+
+    fn start(mut command: Command, folder: TempDir) -> Self {
+        let mut child = command.stderr(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let (tell, logs) = mpsc::channel();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        thread::spawn(move || {
+            for line in stderr.lines() {
+                let line = line.unwrap();
+                let line: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("no JSON: {line}"));
+                let _ = tell.send(line);
+            }
+        });
+        let listening = log(&logs, "listening");
+        let address = |field: &str| listening[field].as_str().unwrap().parse().unwrap();
+        let (listen, admin) = (address("listen"), address("admin"));
+        let mut roots = RootCertStore::empty();
+        if let Ok(ca) =
+            rustls_pki_types::CertificateDer::from_pem_file(folder.path().join("certs/local/ca.crt"))
+        {
+            roots.add(ca).unwrap();
+        }
+        Self { child, logs, listen, admin, roots: Arc::new(roots), folder }
+    }
+
+    /// The first line from here on with this message.
+    pub(crate) fn log(&self, message: &str) -> Value {
+        log(&self.logs, message)
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    pub(crate) fn exit(&mut self) -> ExitStatus {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(Instant::now() < deadline, "it does not end");
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn stdout(&mut self) -> Vec<String> {
+        BufReader::new(self.child.stdout.take().unwrap()).lines().take(4).map(Result::unwrap).collect()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn log(logs: &mpsc::Receiver<Value>, message: &str) -> Value {
+    loop {
+        let line = logs.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("no log line says {message:?}"));
+        if line["message"] == message {
+            return line;
+        }
+    }
+}
+
+fn podwright(args: &[&str]) -> Command {
+    let mut command = Command::cargo_bin("podwright").unwrap();
+    command.args(args).stdin(Stdio::null());
+    command
+}
+
+#[test]
+fn what_cannot_be_done_is_said_and_ends_with_2() {
+    let folder = tempfile::tempdir().unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = format!("--listen={}", taken.local_addr().unwrap());
+    for (args, part) in [
+        (&["serve"][..], "none is given; give --tls-cert and --tls-key, or --local"),
+        (&["serve", "--tls-cert=a"], "--tls-key <FILE>"),
+        (&["serve", "--local", "--tls-cert=a", "--tls-key=b"], "cannot be used with"),
+        (&["serve", "--tls-cert=missing.crt", "--tls-key=b"], "missing.crt"),
+        (&["serve", "--local", "--admin-listen=127.0.0.1:0", &taken], "for reviews: Address already in use"),
+        (&["serve", "--drain-delay=soon"], "expected a duration such as 5s, 500ms or 1m30s"),
+        (&["serve", "--idle-timeout=0s"], "expected more than 0s"),
+        (&["serve", "--max-body=much"], "expected a size such as 7MiB or 500kB"),
+        (&["serve", "--max-connections=0"], "--max-connections"),
+        (&["serve", "--kubeconfig=a", "--no-cluster"], "cannot be used with"),
+        (&["serve", "--log-level=podwright=loud"], "expected error, warn, info"),
+        (&["servet"], "serve"),
+        (&[], "Usage: podwright <COMMAND>"),
+    ] {
+        let output = podwright(args).current_dir(folder.path()).output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {stderr}");
+        assert!(stderr.contains(part), "{args:?}: {stderr}");
+    }
+}
+
+#[test]
+fn help_and_version_are_no_errors() {
+    for (args, part) in [
+        (&["--help"][..], "70  a bug of Podwright's"),
+        (&["serve", "--help"], "terminationGracePeriodSeconds"),
+        (&["--version"], env!("CARGO_PKG_VERSION")),
+    ] {
+        let output = podwright(args).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{args:?}");
+        assert!(String::from_utf8(output.stdout).unwrap().contains(part), "{args:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_local_prints_is_ready_to_use() {
+    let mut process = Process::local(&[]);
+    let lines = process.stdout();
+    let asking = lines.iter().find(|line| line.starts_with("curl ")).unwrap();
+    let address = format!("https://{}/mutate", process.listen);
+    assert!(asking.ends_with(&address), "{asking}");
+    assert!(asking.contains("--cacert certs/local/ca.crt -H 'Content-Type: application/json'"), "{asking}");
+    let body = asking.split("-d '").nth(1).unwrap().split('\'').next().unwrap();
+
+    let bundle = lines.iter().find_map(|line| line.strip_prefix("caBundle: ")).unwrap();
+    let pem = BASE64.decode(bundle).unwrap();
+    let mut roots = RootCertStore::empty();
+    roots.add(rustls_pki_types::CertificateDer::from_pem_slice(&pem).unwrap()).unwrap();
+    let mut connection = connect(process.listen, Arc::new(roots)).await.unwrap();
+    let answer = connection.ask(post("/mutate", body)).await;
+    assert_eq!(answer.json()["response"]["allowed"], true);
+}
+
+#[tokio::test]
+async fn variables_stand_in_for_flags() {
+    let made = Process::local(&[]);
+    let folder = tempfile::tempdir().unwrap();
+    let local = made.folder.path().join("certs/local");
+    let mut command = podwright(&["serve"]);
+    command
+        .current_dir(folder.path())
+        .env("PODWRIGHT_LISTEN", "127.0.0.1:0")
+        .env("PODWRIGHT_ADMIN_LISTEN", "127.0.0.1:0")
+        .env("PODWRIGHT_TLS_CERT", local.join("tls.crt"))
+        .env("PODWRIGHT_TLS_KEY", local.join("tls.key"))
+        .env("PODWRIGHT_DRAIN_DELAY", "0s")
+        .env("PODWRIGHT_NO_CLUSTER", "true")
+        .env("PODWRIGHT_LOG", "debug");
+    let mut process = Process::start(command, folder);
+    let mut connection = connect(process.listen, made.roots.clone()).await.unwrap();
+    assert_eq!(connection.ask(post("/mutate", review("u-1").to_string())).await.status, 200);
+    let reviewed = process.log("reviewed");
+    assert_eq!((&reviewed["uid"], &reviewed["outcome"]), (&"u-1".into(), &"allowed".into()));
+    let line = reviewed.to_string();
+    assert!(!line.contains("containers"), "an object is in the logs: {line}");
+    process.signal(Signal::TERM);
+    assert_eq!(process.exit().code(), Some(0));
+}
+
+#[tokio::test]
+async fn either_signal_stops_it_and_a_second_one_at_once() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let mut process = Process::local(&["--drain-delay=60s"]);
+        process.signal(signal);
+        process.log("draining");
+        assert_eq!(admin(process.admin, "GET", "/readyz").await.status, 503);
+        process.signal(signal);
+        process.log("drained");
+        assert_eq!(process.exit().code(), Some(0));
+    }
+}

@@ -1,0 +1,22 @@
+//! The server, over real sockets.
+
+// Helpers are tests too; clippy's exceptions for tests do not see that.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::needless_pass_by_value,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used
+)]
+
+mod admin;
+mod command;
+mod connections;
+mod drain;
+mod harness;
+mod patience;
+mod reviews;
+mod routes;
+mod stopping;
+mod tls;
