@@ -5,7 +5,7 @@
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_saphyr::Options;
+use serde_saphyr::{MessageFormatter as _, Options, UserMessageFormatter};
 
 /// One document of a stream, with where it begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,13 +101,10 @@ impl Error {
             }
             _ => None,
         };
-        Self { line, column, message: unlocated(&error.to_string()), unknown }
+        // Without the place: we say it in front.
+        let message = UserMessageFormatter.format_message(error).into_owned();
+        Self { line, column, message, unknown }
     }
-}
-
-/// The library's message without the place that it ends with: we say the place in front.
-fn unlocated(message: &str) -> String {
-    message.rsplit_once(" at line ").map_or(message, |(text, _)| text).trim_end_matches([',', ' ']).to_owned()
 }
 
 /// Nothing but directives (`%YAML 1.2`) and comments: the marker that follows opens their document.
@@ -119,6 +116,8 @@ fn options() -> Options {
     serde_saphyr::options! {
         legacy_octal_numbers: true,
         with_snippet: false,
+        // A list of all Pods of a large cluster is a document too. What aliases multiply is limited elsewhere.
+        budget: serde_saphyr::budget! { max_events: 10_000_000, max_nodes: 2_000_000 },
     }
 }
 
@@ -171,10 +170,16 @@ mod tests {
     }
 
     #[test]
+    fn the_list_of_a_large_cluster_reads() {
+        let list = format!("items:\n{}", "- {a: 1, b: 2}\n".repeat(60_000));
+        assert!(read::<Value>(only(&list)).is_ok());
+    }
+
+    #[test]
     fn errors_say_where() {
         let error = read::<Value>(Document { text: "a: 1\nb: [", lines_before: 10 }).unwrap_err();
         assert!(error.line >= 12, "{error}");
         let error = read::<Value>(only("a: 1\na: 2")).unwrap_err();
-        assert_eq!(error.line, 2, "{error}");
+        assert_eq!(error.to_string(), "2:1: duplicate mapping key `a` is not allowed here");
     }
 }
