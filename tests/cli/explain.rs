@@ -109,3 +109,34 @@ fn without_a_pod_there_is_nothing_to_explain() {
 fn colours_are_for_terminals() {
     assert!(!explain(&daemon_set("other"), "").stdout.contains('\u{1b}'));
 }
+
+#[test]
+fn what_a_mutator_does_is_told_and_why_another_policy_does_not() {
+    let filebeat = |name: &str, spec: &str| {
+        format!(
+            "apiVersion: podwright.dev/v1alpha1\nkind: Filebeat\nmetadata: {{name: {name}}}\nspec: {{image: elastic/filebeat:9.1.5, output: {{console: {{}}}}{spec}}}\n"
+        )
+    };
+    let policies = [
+        filebeat("first", ""),
+        filebeat("second", ""),
+        filebeat("staging", ", match: {namespaces: [staging]}"),
+    ];
+    let pod = |name: &str, annotations: &str| {
+        format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: {name}, annotations: {{{annotations}}}}}\nspec: {{containers: [{{name: app, image: app}}]}}\n"
+        )
+    };
+    let manifest = [
+        pod("asks", "logs.podwright.dev/paths: /a/*.log"),
+        pod("asks-by-name", "logs.podwright.dev/paths: /a/*.log, logs.podwright.dev/inject: second"),
+        pod("asks-in-vain", "logs.podwright.dev/paths: /a/*.log, logs.podwright.dev/inject: third"),
+        pod("asks-wrongly", "logs.podwright.dev/paths: a/*.log"),
+        pod("asks-not", ""),
+        pod("declines", "logs.podwright.dev/inject: \"false\""),
+    ];
+    let outcome = Folder::with("in.yaml", manifest.join("---\n"))
+        .and("policies.yaml", policies.join("---\n"))
+        .run("explain -f in.yaml --policies policies.yaml --kubernetes-version 1.33");
+    assert_snapshot!(outcome.transcript());
+}
