@@ -61,8 +61,10 @@ fn pods_of(mut object: Value) -> Vec<Value> {
     if let Some(Value::Array(items)) = object.get_mut("items").map(Value::take) {
         return items.into_iter().flat_map(pods_of).collect();
     }
-    let kind = object["kind"].as_str().unwrap_or_default();
-    let Some(template) = template_pointer(kind).and_then(|pointer| object.pointer(pointer)) else {
+    let text = |field: &str| object[field].as_str().unwrap_or_default();
+    let group = text("apiVersion").rsplit_once('/').map_or("", |(group, _)| group);
+    let Some(template) = template_pointer(group, text("kind")).and_then(|pointer| object.pointer(pointer))
+    else {
         return Vec::new();
     };
     let mut pod = json!({
