@@ -170,12 +170,6 @@ mod tests {
     }
 
     #[test]
-    fn the_list_of_a_large_cluster_reads() {
-        let list = format!("items:\n{}", "- {a: 1, b: 2}\n".repeat(60_000));
-        assert!(read::<Value>(only(&list)).is_ok());
-    }
-
-    #[test]
     fn errors_say_where() {
         let error = read::<Value>(Document { text: "a: 1\nb: [", lines_before: 10 }).unwrap_err();
         assert!(error.line >= 12, "{error}");
