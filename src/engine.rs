@@ -73,7 +73,8 @@ pub fn decide(policies: &PolicySet, view: &View, question: &Question<'_>) -> Dec
     let request = question.request;
     let namespace = request.namespace.as_deref().unwrap_or_default();
     let is_write = matches!(request.operation, Operation::Create | Operation::Update);
-    let Some(template) = template_pointer(&request.kind.kind).filter(|_| is_write) else {
+    let Some(template) = template_pointer(&request.kind.group, &request.kind.kind).filter(|_| is_write)
+    else {
         return Decision::default();
     };
     let Some(raw) = request.object else {

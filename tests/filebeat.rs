@@ -138,6 +138,13 @@ fn every_mistake_is_told_at_once() {
 }
 
 #[test]
+fn more_paths_than_a_pod_may_have_are_told() {
+    let paths: Vec<_> = (0..101).map(|number| format!("/logs/{number}/*.log")).collect();
+    let decision = decide(&json!({"app.logs.podwright.dev/paths": paths.join(",")}));
+    assert!(decision.refusal.unwrap().message.contains("101 paths"), "{:?}", decision.rejections);
+}
+
+#[test]
 fn inject_alone_and_settings_alone_are_no_silent_nothing() {
     for (annotations, part) in [
         (json!({"logs.podwright.dev/inject": "true"}), "add logs.podwright.dev/paths"),

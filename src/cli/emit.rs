@@ -124,7 +124,9 @@ fn rewritten(stream: &Stream, document: &Document, value: &Value) -> anyhow::Res
     let head = head(before);
     let marker =
         if before.get(head.len()..).is_some_and(|rest| rest.starts_with("---")) { "---\n" } else { "" };
-    let text = format!("{head}{marker}{}", yaml::write(value)?);
+    // A document that was ended stays so: the directives of the next may stand only behind an end.
+    let end = if before.lines().any(|line| line.trim_end() == "...") { "...\n" } else { "" };
+    let text = format!("{head}{marker}{}{end}", yaml::write(value)?);
     // A line break within a value is written as an escape or, in a block, read as \n whatever it is.
     Ok(if before.contains("\r\n") { text.replace("\r\n", "\n").replace('\n', "\r\n") } else { text })
 }

@@ -12,6 +12,9 @@ use crate::policy::nearest;
 /// The annotation with which `kubectl` knows a Pod's main container.
 const DEFAULT_CONTAINER: &str = "kubectl.kubernetes.io/default-container";
 
+/// How many paths one Pod may have: each may become a volume, and all of them are gone through for each.
+const MAX_PATHS: usize = 100;
+
 /// One input: files of one container, and how they are read.
 #[derive(Debug, Clone)]
 pub(super) struct Input {
@@ -91,6 +94,13 @@ pub(super) fn inputs(pod: &Pod) -> Result<Vec<Input>, Vec<Rejection>> {
             Ok(found) => inputs.extend(found),
             Err(found) => rejections.extend(found),
         }
+    }
+    let paths: usize = inputs.iter().map(|input: &Input| input.settings.paths.len()).sum();
+    if paths > MAX_PATHS {
+        let message = format!(
+            "its annotations name {paths} paths of log files, and one Pod may have {MAX_PATHS}; use wildcards"
+        );
+        rejections.push(Rejection::new(format!("annotations under {DOMAIN}"), message));
     }
     if inputs.is_empty() && rejections.is_empty() {
         let message = "Filebeat is asked for, but no file to read; add logs.podwright.dev/paths, such as /app/logs/*.log";
