@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::settings::{self, Settings};
+use super::volumes::VOLUME_PREFIX;
 use super::{CONTAINER, DOMAIN};
 use crate::mutators::annotations::{self, Annotation};
 use crate::mutators::{Ask, Rejection};
@@ -154,19 +155,24 @@ fn inputs_of<'a>(
 }
 
 /// The containers that keys without a container mean: the one that `kubectl` knows as the main one; else those that
-/// mount a volume where the files are, as they do once Podwright has been here; else every app container.
+/// mount a volume where the files are; else every app container. Once Podwright has been here, a volume that it made
+/// tells which had none: whatever another webhook has added since is not among them.
 fn writers<'a>(pod: &'a Pod, bases: &[&AbsolutePath]) -> impl Iterator<Item = &'a str> {
     let main =
         pod.annotation(DEFAULT_CONTAINER).filter(|name| app_containers(pod).any(|one| one.name() == *name));
-    let mounts_there = |container: &Container<'_>| {
+    let mounts_there = |container: &Container<'_>, made_by_us: bool| {
         bases.iter().any(|base| {
             container
                 .mounts()
+                .filter(|mount| mount.volume().starts_with(VOLUME_PREFIX) == made_by_us)
                 .any(|mount| mount.path().parse().is_ok_and(|at: AbsolutePath| at.is_at_or_above(base)))
         })
     };
     let apps = || app_containers(pod).filter(|one| one.group == Group::App);
-    let mounting: Vec<_> = apps().filter(mounts_there).map(|one| one.name()).collect();
+    let mounting = |made_by_us| -> Vec<_> {
+        apps().filter(|one| mounts_there(one, made_by_us)).map(|one| one.name()).collect()
+    };
+    let mounting = Some(mounting(false)).filter(|names| !names.is_empty()).unwrap_or_else(|| mounting(true));
     apps().map(|container| container.name()).filter(move |name| match main {
         Some(main) => *name == main,
         None => mounting.is_empty() || mounting.contains(name),

@@ -13,7 +13,7 @@ use crate::pod::{AbsolutePath, Container, Draft, Group, Mount, Pod, Quantity};
 /// `-` for `/`. Never one within another: a directory to mount on cannot be made in a volume mounted read-only.
 const LOGS_ROOT: &str = "/logs";
 /// The names of the volumes that are added begin with this.
-const VOLUME_PREFIX: &str = "podwright-logs-";
+pub(super) const VOLUME_PREFIX: &str = "podwright-logs-";
 /// Volumes that Kubernetes fills and no app can write to.
 const READ_ONLY_SOURCES: &[&str] = &["configMap", "secret", "downwardAPI", "projected", "image"];
 
