@@ -295,8 +295,8 @@ mod tests {
         let text = text(&registry);
         for line in [
             r#"podwright_reviews_total{endpoint="mutate",outcome="patched"} 1"#,
-            r#"podwright_review_duration_seconds_bucket{le="2.5e-5",endpoint="mutate"} 0"#,
-            r#"podwright_review_duration_seconds_bucket{le="5e-5",endpoint="mutate"} 1"#,
+            r#"podwright_review_duration_seconds_bucket{le="0.000025",endpoint="mutate"} 0"#,
+            r#"podwright_review_duration_seconds_bucket{le="0.00005",endpoint="mutate"} 1"#,
             r#"podwright_edits_total{kind="LXCFS",policy="lxcfs"} 1"#,
             r#"podwright_violations_total{kind="HostPath",policy="host-path",action="deny"} 1"#,
             r#"podwright_tls_handshake_failures_total{reason="timeout"} 1"#,
