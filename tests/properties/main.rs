@@ -92,7 +92,7 @@ proptest! {
             return Ok(());
         }
         let once = patched(&pod, &first);
-        for seen in [once.clone(), server::defaulted(once)] {
+        for seen in [once.clone(), server::joined(once.clone()), server::defaulted(once)] {
             let second = asked.about(&seen, None);
             prop_assert_eq!(&second.refusal, &None);
             prop_assert_eq!(&second.operations, &[]);

@@ -1,4 +1,4 @@
-//! What the API server adds to a Pod between two calls of a webhook: defaults, and its own admission plugins.
+//! What becomes of a Pod between two calls of a webhook: defaults, the API server's own plugins, other webhooks.
 
 use serde_json::{Map, Value, json};
 
@@ -48,6 +48,16 @@ pub(crate) fn defaulted(mut pod: Value) -> Value {
             list(container, "volumeMounts").push(mount);
         }
     }
+    pod
+}
+
+/// The Pod after another webhook has put its containers beside ours.
+pub(crate) fn joined(mut pod: Value) -> Value {
+    let Some(spec) = pod["spec"].as_object_mut() else { return pod };
+    list(spec, "containers").insert(0, json!({"name": "other-proxy", "image": "example/proxy:1"}));
+    list(spec, "containers").push(json!({"name": "other-agent", "image": "example/agent:1"}));
+    list(spec, "initContainers")
+        .insert(0, json!({"name": "other-init", "image": "example/proxy:1", "restartPolicy": "Always"}));
     pod
 }
 

@@ -155,8 +155,8 @@ fn inputs_of<'a>(
 }
 
 /// The containers that keys without a container mean: the one that `kubectl` knows as the main one; else those that
-/// mount a volume where the files are; else every app container. Once Podwright has been here, a volume that it made
-/// tells which had none: whatever another webhook has added since is not among them.
+/// mount a volume where the files are; else every app container. Once Podwright has been here, volumes that it made
+/// tell which those were: what another webhook has added since is not among them.
 fn writers<'a>(pod: &'a Pod, bases: &[&AbsolutePath]) -> impl Iterator<Item = &'a str> {
     let main =
         pod.annotation(DEFAULT_CONTAINER).filter(|name| app_containers(pod).any(|one| one.name() == *name));
@@ -168,6 +168,7 @@ fn writers<'a>(pod: &'a Pod, bases: &[&AbsolutePath]) -> impl Iterator<Item = &'
                 .any(|mount| mount.path().parse().is_ok_and(|at: AbsolutePath| at.is_at_or_above(base)))
         })
     };
+    let is_first = super::ours(pod).is_none();
     let apps = || app_containers(pod).filter(|one| one.group == Group::App);
     let mounting = |made_by_us| -> Vec<_> {
         apps().filter(|one| mounts_there(one, made_by_us)).map(|one| one.name()).collect()
@@ -175,7 +176,7 @@ fn writers<'a>(pod: &'a Pod, bases: &[&AbsolutePath]) -> impl Iterator<Item = &'
     let mounting = Some(mounting(false)).filter(|names| !names.is_empty()).unwrap_or_else(|| mounting(true));
     apps().map(|container| container.name()).filter(move |name| match main {
         Some(main) => *name == main,
-        None => mounting.is_empty() || mounting.contains(name),
+        None => mounting.contains(name) || mounting.is_empty() && is_first,
     })
 }
 
