@@ -311,7 +311,8 @@ mod tests {
         }
         // 25 and 50 microseconds, however the number is written.
         let buckets = text.lines().filter_map(|line| {
-            let (le, rest) = line.strip_prefix("podwright_review_duration_seconds_bucket{le=\"")?.split_once('"')?;
+            let (le, rest) =
+                line.strip_prefix("podwright_review_duration_seconds_bucket{le=\"")?.split_once('"')?;
             let count = rest.strip_prefix(",endpoint=\"mutate\"} ")?.parse().ok()?;
             Some((le.parse().ok()?, count))
         });
