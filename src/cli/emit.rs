@@ -1,5 +1,6 @@
 //! Documents out: those without a change as they came, byte for byte.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 use serde_json::Value;
@@ -35,6 +36,12 @@ pub(super) fn manifests(
     };
     for changed in changed {
         match format_of(changed.stream) {
+            Format::Json if changed.stream.format == Format::Json && !joined.all_json => {
+                // Among YAML every object needs its own marker.
+                for piece in changed.apart() {
+                    joined.push(&piece?, Format::Json);
+                }
+            }
             format if format == changed.stream.format => joined.push(&changed.in_place()?, format),
             format => {
                 for value in changed.values().filter(|value| !value.is_null()) {
@@ -90,6 +97,15 @@ impl Changed<'_> {
     fn values(&self) -> impl Iterator<Item = &Value> {
         let pairs = self.stream.documents.iter().zip(&self.documents);
         pairs.map(|(document, changed)| changed.as_ref().unwrap_or(&document.value))
+    }
+
+    /// The text of each document, changed or not.
+    fn apart(&self) -> impl Iterator<Item = anyhow::Result<Cow<'_, str>>> {
+        let pairs = self.stream.documents.iter().zip(&self.documents);
+        pairs.map(|(document, changed)| match changed {
+            Some(value) => rewritten(self.stream, document, value).map(Cow::Owned),
+            None => Ok(Cow::Borrowed(self.stream.text_of(document))),
+        })
     }
 
     /// The stream's text with the changed documents in the places of the old ones.
