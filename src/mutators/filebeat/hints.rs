@@ -3,8 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::settings::{self, Settings};
-use super::volumes::VOLUME_PREFIX;
-use super::{CONTAINER, DOMAIN};
+use super::{CONTAINER, DOMAIN, VOLUME_PREFIX};
 use crate::mutators::annotations::{self, Annotation};
 use crate::mutators::{Ask, Rejection};
 use crate::pod::{AbsolutePath, Container, Group, Pod};

@@ -33,6 +33,8 @@ pub(super) const CONFIG_ANNOTATION: &str = "podwright.dev/filebeat.yml";
 const DOMAIN: &str = "logs.podwright.dev";
 /// The sidecar's name.
 const CONTAINER: &str = "podwright-filebeat";
+/// The names of the volumes that are made for logs begin with this.
+const VOLUME_PREFIX: &str = "podwright-logs-";
 /// Where Filebeat keeps its registry; the volume outlives the container.
 const DATA_PATH: &str = "/var/lib/podwright/filebeat";
 /// Where the sidecar finds the certificates of its output.
