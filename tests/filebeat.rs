@@ -34,6 +34,8 @@ fn decide(annotations: &Value) -> Decision {
     admit(&PolicySet::embedded().unwrap(), &subject, "2026-11-22T12:00:00Z".parse().unwrap())
 }
 
+const SHIPPED: &str = include_str!("../policies/filebeat.yaml");
+
 /// The annotation that is wrong, beside a sound `paths`, and parts of what is told.
 const WRONG: &[(&str, &str, &[&str])] = &[
     ("logs.podwright.dev/path", "/a/*.log", &["did you mean logs.podwright.dev/paths?"]),
@@ -170,14 +172,17 @@ fn a_namespace_without_a_policy_is_told() {
         "spec": {"containers": [{"name": "app"}]},
     }));
     let (pod, view) = (pod.unwrap(), View::default());
-    let subject = Subject::new("kube-system", Workload::of(&pod), &pod, &view);
-    let decision = admit(&PolicySet::embedded().unwrap(), &subject, jiff::Timestamp::UNIX_EPOCH);
+    let subject = Subject::new("sandbox", Workload::of(&pod), &pod, &view);
+    let folder = tempfile::tempdir().unwrap();
+    let policy = folder.path().join("elsewhere.yaml");
+    std::fs::write(&policy, SHIPPED.replace("match: {}", "match: {namespaces: [shop]}")).unwrap();
+    let decision = admit(&PolicySet::load(&[policy]).unwrap(), &subject, jiff::Timestamp::UNIX_EPOCH);
     assert!(
         decision
             .refusal
             .unwrap()
             .message
-            .contains("no Filebeat policy is for this Pod in namespace \"kube-system\"")
+            .contains("no Filebeat policy is for this Pod in namespace \"sandbox\"")
     );
 }
 

@@ -146,7 +146,7 @@ impl Output {
                 ("kafka", &to.settings)
             }
             Self::File(to) => {
-                out.insert("path".to_owned(), format!("{}/output", DATA_PATH).into());
+                out.insert("path".to_owned(), format!("{DATA_PATH}/output").into());
                 text(&mut out, "filename", to.filename.as_ref());
                 ("file", &to.settings)
             }
