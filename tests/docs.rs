@@ -1,0 +1,545 @@
+//! Holds the pages to the code: what there is stands in them, what stands in them is so, and their examples are decided
+//! as they say.
+//!
+//! An example that is refused has `<!-- refused -->` before it; a `text` block behind it is part of what is told.
+//! Run with `UPDATE_DOCS=1` to write the help of the command line anew, and read the difference before it is committed.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by a panic"
+)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::CommandFactory as _;
+use podwright::cli::Cli;
+use podwright::engine::{Decision, admit};
+use podwright::mutators::{MUTATORS, OWN_ANNOTATIONS};
+use podwright::pod::{Pod, Workload, template_pointer};
+use podwright::policy::{API_VERSION, Subject};
+use podwright::policy_set::PolicySet;
+use podwright::telemetry::Metrics;
+use podwright::telemetry::metrics::{Outcome, register_generation};
+use podwright::validators::VALIDATORS;
+use podwright::view::{Version, View};
+use podwright::{cluster, yaml};
+use prometheus_client::registry::Registry;
+use schemars::generate::SchemaSettings;
+use schemars::{Schema, SchemaGenerator};
+use serde_json::{Value, json};
+
+/// What the schemas of all kinds share; it is told once, in `docs/policies.md`.
+const SHARED: &[&str] =
+    &["Metadata", "Match", "LabelSelector", "Requirement", "Operator", "OwnerKind", "Exemption"];
+
+#[test]
+fn every_policy_field_is_named_on_the_page_of_its_kind() {
+    let shared = Page::read("docs/policies.md");
+    let mut missing = Vec::new();
+    for (kind, schema) in kinds() {
+        let page = Page::read(&format!("docs/{}.md", kebab(kind)));
+        let mut generator = SchemaSettings::draft2020_12().into_generator();
+        let mut parts = vec![("Envelope".to_owned(), schema(&mut generator).to_value())];
+        parts.extend(generator.take_definitions(true));
+        for (name, part) in parts {
+            let is_shared = name == "Envelope" || SHARED.contains(&name.as_str());
+            let page = if is_shared { &shared } else { &page };
+            let absent = words(&part).into_iter().filter(|word| !page.names(word));
+            missing.extend(absent.map(|word| format!("{}: `{word}` of {kind}'s {name}", page.name)));
+        }
+    }
+    assert!(missing.is_empty(), "not told:\n{}", missing.join("\n"));
+}
+
+#[test]
+fn every_annotation_is_named_on_the_page_of_its_kind_and_no_other() {
+    for kind in MUTATORS {
+        let page = Page::read(&format!("docs/{}.md", kebab(kind.name)));
+        let known = known_annotations(kind.domain);
+        let told: BTreeSet<_> = page.first_cells("key").filter(|key| !key.contains('<')).collect();
+        assert_eq!(told, known, "the keys under {}, as {} has them and as they are", kind.domain, page.name);
+        for own in OWN_ANNOTATIONS {
+            assert!(page.names(own), "{} does not name {own}", page.name);
+        }
+    }
+}
+
+#[test]
+fn the_directories_that_are_told_to_be_refused_are() {
+    let page = Page::read("docs/filebeat.md");
+    let mut count = 0;
+    for (marker, below) in [("<!-- refused-at -->", ""), ("<!-- refused-below -->", "/any/where")] {
+        let (_, behind) = page.text.split_once(marker).unwrap();
+        let paragraph = behind.trim_start().split("\n\n").next().unwrap();
+        for directory in spans(paragraph) {
+            let directory = if directory == "/" { "" } else { directory };
+            let path = format!("{directory}{below}/x.log");
+            let decision = decide(&json!({
+                "metadata": {"annotations": {"logs.podwright.dev/paths": path}}, "spec": {"containers": [{"name": "app"}]},
+            }));
+            let refusal = decision.refusal.unwrap_or_else(|| panic!("{path} is admitted"));
+            assert!(refusal.message.contains("would hide"), "{path}: {}", refusal.message);
+            count += 1;
+        }
+    }
+    assert!(count > 40, "only {count} directories were found");
+}
+
+#[test]
+fn every_metric_is_told_and_no_other() {
+    let page = Page::read("docs/operation.md");
+    let told = tokens(&page.text, "podwright_");
+    let registered = registered_metrics();
+    let ends = ["", "_total", "_seconds", "_info"];
+    let mut missing: Vec<_> = registered
+        .iter()
+        .filter(|name| ends.iter().filter(|end| told.contains(&format!("{name}{end}"))).count() != 1)
+        .map(|name| format!("{name} is not told, or twice"))
+        .collect();
+    let is_one = |name: &String| {
+        ends.iter().any(|end| name.strip_suffix(end).is_some_and(|base| registered.contains(base)))
+    };
+    missing
+        .extend(told.iter().filter(|name| !is_one(name)).map(|name| format!("{name} is told and is none")));
+    // Those that can be made to show give their full names and labels.
+    for (name, labels) in exposed_metrics() {
+        let row = page.text.lines().find(|line| line.starts_with(&format!("| `{name}` |")));
+        let row = row.unwrap_or_else(|| panic!("{name} has no row in {}", page.name));
+        let absent = labels.iter().filter(|label| !spans(row).any(|span| span == *label));
+        missing.extend(absent.map(|label| format!("label {label} of {name} is not told")));
+    }
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
+}
+
+#[test]
+fn examples_are_decided_as_they_say() {
+    let (mut wrong, mut pods, mut policies) = (Vec::new(), 0, 0);
+    // The first pages shorten theirs.
+    for page in pages().into_iter().filter(|page| page.name.contains('/')) {
+        let blocks = page.blocks();
+        for (index, block) in blocks.iter().enumerate() {
+            let place = format!("{}:{}", page.name, block.line);
+            if block.language == "json" && serde_json::from_str::<Value>(&block.text).is_err() {
+                wrong.push(format!("{place}: it is no JSON"));
+            }
+            if block.language != "yaml" {
+                continue;
+            }
+            let documents: Result<Vec<Value>, _> =
+                yaml::documents(&block.text).into_iter().map(yaml::read).collect();
+            let documents = documents.unwrap_or_else(|error| panic!("{place}: it is no YAML: {error}"));
+            let is_policy = documents.iter().any(|document| document["apiVersion"] == API_VERSION);
+            let refusal = if is_policy {
+                policies += 1;
+                Some(load(&block.text))
+            } else {
+                let refusals: Vec<_> = documents.iter().filter_map(refusal).collect();
+                pods += refusals.len();
+                refusals.into_iter().reduce(Option::or)
+            };
+            wrong.extend(
+                refusal
+                    .and_then(|refusal| block.unlike(refusal, blocks.get(index + 1)))
+                    .map(|why| format!("{place}: {why}")),
+            );
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(pods > 5 && policies > 5, "only {pods} Pods and {policies} policies were found");
+}
+
+#[test]
+fn the_help_of_every_command_is_told() {
+    let mut page = Page::read("docs/command-line.md");
+    let before = page.text.clone();
+    let mut cli = Cli::command().term_width(100);
+    cli.build();
+    for command in cli.get_subcommands().filter(|command| command.get_name() != "help") {
+        let name = command.get_name();
+        // The values of variables are of the machine that the test runs on.
+        let help = command.clone().mut_args(|arg| arg.hide_env_values(true)).render_long_help().to_string();
+        let help: Vec<_> = help.lines().map(str::trim_end).collect();
+        let help = format!("\n```text\n{}\n```\n", help.join("\n").trim_end());
+        let begin = format!("<!-- help: {name} -->");
+        let (head, rest) = page.text.split_once(&begin).unwrap_or_else(|| panic!("{begin} is missing"));
+        let (_, tail) = rest.split_once("<!-- end of help -->").unwrap();
+        page.text = format!("{head}{begin}{help}<!-- end of help -->{tail}");
+    }
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(root().join("docs/command-line.md"), &page.text).unwrap();
+        return;
+    }
+    let diff = similar::TextDiff::from_lines(&before, &page.text);
+    let diff = diff.unified_diff().header("docs/command-line.md", "the help").to_string();
+    assert!(diff.is_empty(), "run UPDATE_DOCS=1 cargo test --test docs\n{diff}");
+}
+
+#[test]
+fn every_flag_that_is_told_exists() {
+    let cli = Cli::command();
+    let flags: BTreeSet<_> = cli
+        .get_subcommands()
+        .flat_map(clap::Command::get_arguments)
+        .filter_map(clap::Arg::get_long)
+        .chain(["help", "version"])
+        .collect();
+    for page in pages() {
+        let told = spans(&page.text).filter_map(|span| span.strip_prefix("--"));
+        let unknown: Vec<_> = told
+            .map(|flag| flag.split([' ', '=']).next().unwrap())
+            .filter(|flag| !flags.contains(flag))
+            .collect();
+        assert!(unknown.is_empty(), "{} tells of flags that do not exist: {unknown:?}", page.name);
+    }
+}
+
+#[test]
+fn links_lead_somewhere() {
+    let mut broken = Vec::new();
+    for page in pages() {
+        for target in page.links().filter(|target| !target.contains("://")) {
+            let (path, anchor) = target.split_once('#').unwrap_or((target, ""));
+            let path = match path {
+                "" => page.path.clone(),
+                path => page.path.parent().unwrap().join(path),
+            };
+            let is_there = path.exists() && (anchor.is_empty() || Page::at(&path).has_heading(anchor));
+            if !is_there {
+                broken.push(format!("{}: {target}", page.name));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+#[test]
+fn the_registration_for_development_asks_about_what_is_decided() {
+    let text = fs::read_to_string(root().join("manifests/dev/webhook.yaml")).unwrap();
+    let documents: Vec<Value> =
+        yaml::documents(&text).into_iter().map(|one| yaml::read(one).unwrap()).collect();
+    let mut asked = BTreeMap::new();
+    for document in &documents {
+        let path = match document["kind"].as_str() {
+            Some("MutatingWebhookConfiguration") => "/mutate",
+            Some("ValidatingWebhookConfiguration") => "/validate",
+            kind => panic!("{kind:?} is no registration"),
+        };
+        for webhook in document["webhooks"].as_array().unwrap() {
+            let name = &webhook["name"];
+            assert!(webhook["clientConfig"]["url"].as_str().unwrap().ends_with(path), "{name}");
+            assert_eq!(webhook["clientConfig"]["caBundle"], "CA_BUNDLE", "{name}");
+            assert_eq!(webhook["sideEffects"], "None", "{name}");
+            assert_eq!(webhook["admissionReviewVersions"], json!(["v1"]), "{name}");
+            assert_eq!(webhook["failurePolicy"], "Ignore", "{name}");
+            assert!(webhook["namespaceSelector"].to_string().contains("kube-system"), "{name}");
+            let again = if path == "/mutate" { json!("IfNeeded") } else { Value::Null };
+            assert_eq!(webhook["reinvocationPolicy"], again, "{name}");
+            for rule in webhook["rules"].as_array().unwrap() {
+                let operations = rule["operations"].to_string();
+                for resource in rule["resources"].as_array().unwrap() {
+                    let of = format!(
+                        "{path} {}/{}",
+                        rule["apiGroups"][0].as_str().unwrap(),
+                        resource.as_str().unwrap()
+                    );
+                    asked.insert(of, operations.clone());
+                }
+            }
+        }
+    }
+    let both = r#"["CREATE","UPDATE"]"#;
+    let expected = [
+        ("/mutate /pods", r#"["CREATE"]"#),
+        ("/validate /pods", both),
+        ("/validate /pods/ephemeralcontainers", r#"["UPDATE"]"#),
+        ("/validate apps/daemonsets", both),
+        ("/validate apps/deployments", both),
+        ("/validate apps/statefulsets", both),
+        ("/validate batch/cronjobs", both),
+        ("/validate batch/jobs", both),
+    ];
+    assert_eq!(asked, expected.map(|(of, operations)| (of.to_owned(), operations.to_owned())).into());
+}
+
+/// One page.
+struct Page {
+    name: String,
+    path: PathBuf,
+    text: String,
+}
+
+/// One fenced block of a page.
+struct Block {
+    line: usize,
+    language: String,
+    text: String,
+    /// The line before it; empty where another block is.
+    before: String,
+}
+
+impl Page {
+    fn read(name: &str) -> Self {
+        Self::at(&root().join(name))
+    }
+
+    fn at(path: &Path) -> Self {
+        let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let name = path.strip_prefix(root()).unwrap_or(path).display().to_string();
+        Self { name, path: path.to_owned(), text }
+    }
+
+    /// Whether a word stands in a code span: by itself, or as one part of a path such as `output.kafka`.
+    fn names(&self, word: &str) -> bool {
+        let prose = self.prose();
+        spans(&prose).any(|span| span == word || span.split(['.', '[', ']']).any(|part| part == word))
+    }
+
+    /// The text outside of fenced blocks.
+    fn prose(&self) -> String {
+        let mut is_code = false;
+        let mut prose = String::new();
+        for line in self.text.lines() {
+            if line.starts_with("```") {
+                is_code = !is_code;
+            } else if !is_code {
+                prose.push_str(line);
+            }
+            prose.push('\n');
+        }
+        prose
+    }
+
+    /// The code spans in the first cells of the tables whose first column is called this.
+    fn first_cells(&self, column: &str) -> impl Iterator<Item = String> {
+        let mut is_within = false;
+        let mut cells = Vec::new();
+        for line in self.prose().lines() {
+            let cell = line.strip_prefix("| ").and_then(|row| row.split(" |").next());
+            is_within = cell.is_some_and(|cell| cell == column) || is_within && line.starts_with('|');
+            cells.extend(cell.filter(|_| is_within).into_iter().flat_map(spans).map(str::to_owned));
+        }
+        cells.into_iter()
+    }
+
+    fn blocks(&self) -> Vec<Block> {
+        let mut blocks: Vec<Block> = Vec::new();
+        let (mut before, mut is_open) = ("", false);
+        for (index, line) in self.text.lines().enumerate() {
+            match line.strip_prefix("```") {
+                Some(_) if is_open => is_open = false,
+                Some(language) => {
+                    let (language, before) = (language.to_owned(), std::mem::take(&mut before).to_owned());
+                    blocks.push(Block { line: index + 1, language, text: String::new(), before });
+                    is_open = true;
+                }
+                None if is_open => {
+                    let text = &mut blocks.last_mut().unwrap().text;
+                    text.push_str(line);
+                    text.push('\n');
+                }
+                None if !line.is_empty() => before = line,
+                None => {}
+            }
+        }
+        blocks
+    }
+
+    fn links(&self) -> impl Iterator<Item = &str> {
+        self.text.split("](").skip(1).filter_map(|rest| rest.split(')').next())
+    }
+
+    /// Whether there is a heading that an anchor leads to, as GitHub names them.
+    fn has_heading(&self, anchor: &str) -> bool {
+        let prose = self.prose();
+        prose.lines().filter(|line| line.starts_with('#')).any(|line| {
+            let text = line.trim_start_matches('#').trim().to_lowercase().replace(' ', "-");
+            let slug: String =
+                text.chars().filter(|c| c.is_alphanumeric() || matches!(c, '-' | '_')).collect();
+            slug == anchor
+        })
+    }
+}
+
+impl Block {
+    /// In what the outcome is not as the page says, if so. `next` may quote what is told.
+    fn unlike(&self, refusal: Option<String>, next: Option<&Self>) -> Option<String> {
+        let plain = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let told = next.filter(|next| next.language == "text" && next.before.is_empty());
+        match (self.before == "<!-- refused -->", refusal, told) {
+            (true, None, _) => Some("it is not refused".to_owned()),
+            (false, Some(refusal), _) => Some(format!("it is refused: {refusal}")),
+            (true, Some(refusal), Some(told)) if !plain(&refusal).contains(&plain(&told.text)) => {
+                Some(format!("what is told is\n  {refusal}"))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Every page: those of `docs/`, and those of the folders beside it.
+fn pages() -> Vec<Page> {
+    let folders = ["", "docs", "certs", "manifests"].map(|folder| root().join(folder));
+    let files = folders.iter().flat_map(|folder| fs::read_dir(folder).unwrap());
+    let mut paths: Vec<_> = files.map(|entry| entry.unwrap().path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "md"));
+    paths.sort();
+    paths.iter().map(|path| Page::at(path)).collect()
+}
+
+/// The code spans of a text.
+fn spans(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().flat_map(|line| line.split('`').skip(1).step_by(2))
+}
+
+/// The words of a text that begin like this.
+fn tokens(text: &str, start: &str) -> BTreeSet<String> {
+    let is_inner = |c: char| c.is_ascii_lowercase() || c == '_';
+    text.match_indices(start)
+        .map(|(at, _)| text[at..].chars().take_while(|c| is_inner(*c)).collect())
+        .collect()
+}
+
+/// The names and words of a schema: its properties, and the values that it lists.
+fn words(schema: &Value) -> BTreeSet<String> {
+    let mut words = BTreeSet::new();
+    match schema {
+        Value::Object(fields) => {
+            for (name, field) in fields {
+                match (name.as_str(), field) {
+                    ("properties", Value::Object(properties)) => words.extend(properties.keys().cloned()),
+                    ("enum", Value::Array(values)) => words.extend(values.iter().map(text)),
+                    ("const", value) => {
+                        words.insert(text(value));
+                    }
+                    _ => {}
+                }
+                words.extend(self::words(field));
+            }
+        }
+        Value::Array(parts) => words.extend(parts.iter().flat_map(self::words)),
+        _ => {}
+    }
+    words
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// The keys of a mutator's domain, from what it tells of one that is none.
+fn known_annotations(domain: &str) -> BTreeSet<String> {
+    let decision = decide(&json!({
+        "metadata": {"annotations": {format!("{domain}/qqqqqqqq"): "x"}}, "spec": {"containers": [{"name": "app"}]},
+    }));
+    let message = decision.refusal.expect("refused").message;
+    let (_, list) = message.split_once("expected one of ").unwrap_or_else(|| panic!("{message}"));
+    list.split(", ").map(str::to_owned).collect()
+}
+
+/// The names that the code registers, without the ends that their types give them.
+fn registered_metrics() -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    let mut folders = vec![root().join("src")];
+    while let Some(folder) = folders.pop() {
+        for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let source = fs::read_to_string(&path).unwrap();
+                let code = source.split("#[cfg(test)]").next().unwrap();
+                // As a literal; comments have the full names.
+                names.extend(
+                    code.split('"').skip(1).step_by(2).flat_map(|literal| tokens(literal, "podwright_")),
+                );
+            }
+        }
+    }
+    names
+}
+
+/// Full names and labels, as `/metrics` has them.
+fn exposed_metrics() -> BTreeMap<String, BTreeSet<String>> {
+    let mut registry = Registry::default();
+    let metrics = Metrics::register(&mut registry);
+    let _cluster = cluster::Metrics::register(&mut registry);
+    register_generation(&mut registry, || "abc".to_owned());
+    metrics.review("mutate", Outcome::Patched, Duration::from_micros(30));
+    metrics.edit("Filebeat", "filebeat");
+    metrics.violation("HostPath", "host-path", "deny");
+    metrics.tls_handshake_failure("timeout");
+    metrics.http_error(413);
+    let mut text = String::new();
+    prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+    let mut exposed: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        let (name, labels) = line.split_once(['{', ' ']).unwrap();
+        let name =
+            ["_bucket", "_sum", "_count"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);
+        let labels = labels.split("=\"").filter_map(|part| part.rsplit([',', '"']).next());
+        let labels = labels.filter(|label| !matches!(*label, "" | "le") && !label.contains([' ', '}']));
+        let labels = labels.filter(|label| label.chars().all(|c| c.is_ascii_lowercase()));
+        exposed.entry(name.to_owned()).or_default().extend(labels.map(str::to_owned));
+    }
+    exposed
+}
+
+/// Why a policy file does not load, if so.
+fn load(text: &str) -> Option<String> {
+    let file = tempfile::Builder::new().suffix(".yaml").tempfile().unwrap();
+    fs::write(file.path(), text).unwrap();
+    PolicySet::load(&[file.path().to_owned()]).err().map(|errors| errors.to_string())
+}
+
+/// Why the Pods of an object would be refused: `None` where it has none, `Some(None)` where they are admitted.
+fn refusal(object: &Value) -> Option<Option<String>> {
+    template_pointer(group(object), object["kind"].as_str()?)?;
+    Some(decide(object).refusal.map(|refusal| refusal.message))
+}
+
+/// What the shipped policies decide, in a cluster of today.
+fn decide(object: &Value) -> Decision {
+    let kind = object["kind"].as_str().unwrap_or("Pod");
+    let template = object.pointer(template_pointer(group(object), kind).unwrap()).unwrap();
+    let pod = Pod::from_value(template.clone()).unwrap();
+    let workload = match kind {
+        "Pod" => Workload::of(&pod),
+        kind => Workload::new(kind, group(object), object["metadata"]["name"].as_str().unwrap()),
+    };
+    let today = Some(Version::v1(33));
+    let view = View { api_server: today, oldest_kubelet: today, ..View::default() };
+    let subject = Subject::new("shop", workload, &pod, &view);
+    admit(&PolicySet::embedded().unwrap(), &subject, "2026-11-22T12:00:00Z".parse().unwrap())
+}
+
+fn group(object: &Value) -> &str {
+    object["apiVersion"].as_str().and_then(|version| version.split_once('/')).map_or("", |(group, _)| group)
+}
+
+fn kinds() -> impl Iterator<Item = (&'static str, fn(&mut SchemaGenerator) -> Schema)> {
+    let mutators = MUTATORS.iter().map(|kind| (kind.name, kind.schema));
+    mutators.chain(VALIDATORS.iter().map(|kind| (kind.name, kind.schema)))
+}
+
+/// `FixedIP` → `fixed-ip`.
+fn kebab(kind: &str) -> String {
+    let mut name = String::new();
+    let mut after_small = false;
+    for c in kind.chars() {
+        if c.is_uppercase() && after_small {
+            name.push('-');
+        }
+        after_small = c.is_lowercase();
+        name.extend(c.to_lowercase());
+    }
+    name
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
