@@ -9,6 +9,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)] // the table
 
 mod client;
+mod decision;
 mod null;
 mod process;
 mod report;
@@ -72,7 +73,8 @@ async fn measure(plan: &Plan, case: &Case, report: &mut Report) {
     let answer = podwright.target.ask_once(&case.request).await;
     case.check(&answer);
     let null = Server::null(&certificates, answer.len()).await;
-    report.case(&case.name, case.review_bytes, answer.len());
+    report.case(&case.name, case.review.len(), answer.len());
+    report.decision(decision::time(&case.review, plan.round));
 
     for (label, load) in &case.loads {
         let (mut ours, mut nulls) = (Vec::new(), Vec::new());

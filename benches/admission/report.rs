@@ -49,22 +49,23 @@ fn micros(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e6
 }
 
-/// Ratios to null by what they are of: from one run to the next they say more than the figures do.
-type Ratios = BTreeMap<String, f64>;
+/// What is kept of a run: ratios to null, which say more than the figures do from one run to the next, and times
+/// where there is no null.
+type Kept = BTreeMap<String, f64>;
 
 /// The table as it grows.
 pub(crate) struct Report {
     file: PathBuf,
-    last: Ratios,
-    ratios: Ratios,
+    last: Kept,
+    kept: Kept,
     case: String,
 }
 
 impl Report {
-    /// Begins the table; `file` holds the ratios of the last run, if there was one.
+    /// Begins the table; `file` holds what was kept of the last run, if there was one.
     pub(crate) fn new(file: PathBuf) -> Self {
         let last = fs::read_to_string(&file).ok().and_then(|text| serde_json::from_str(&text).ok());
-        Self { file, last: last.unwrap_or_default(), ratios: Ratios::new(), case: String::new() }
+        Self { file, last: last.unwrap_or_default(), kept: Kept::new(), case: String::new() }
     }
 
     /// Begins the part of one case.
@@ -73,6 +74,13 @@ impl Report {
         let kb = |bytes| bytes as f64 / 1000.0;
         println!("{name}: {:.1} kB in, {:.1} kB out", kb(review_bytes), kb(answer_bytes));
         println!("{:<54}{:>11}{:>11}{:>9}{:>17}", "", "podwright", "null", "ratio", "since last run");
+    }
+
+    /// The row of the decision alone, to which null has no counterpart.
+    pub(crate) fn decision(&mut self, time: Duration) {
+        let (load, figure, time) = ("without a server", "decision, µs", micros(time));
+        let change = self.change(load, figure, time);
+        println!("  {load:<24}{figure:<28}{time:>11.1}{:>20}{change:>17}", "");
     }
 
     /// One load's rows.
@@ -91,19 +99,22 @@ impl Report {
 
     fn row(&mut self, load: &str, figure: &str, ours: f64, null: f64, decimals: usize) {
         let ratio = ours / null;
-        let key = format!("{} / {load} / {figure}", self.case);
-        let change = self
-            .last
-            .get(&key)
-            .map_or_else(String::new, |last| format!("{:+.0} %", (ratio / last - 1.0) * 100.0));
+        let change = self.change(load, figure, ratio);
         println!("  {load:<24}{figure:<28}{ours:>11.decimals$}{null:>11.decimals$}{ratio:>9.2}{change:>17}");
-        self.ratios.insert(key, ratio);
     }
 
-    /// Keeps the ratios for the next run to compare with.
+    /// Keeps a value; tells how it differs from the last run's.
+    fn change(&mut self, load: &str, figure: &str, value: f64) -> String {
+        let key = format!("{} / {load} / {figure}", self.case);
+        let last = self.last.get(&key).copied();
+        self.kept.insert(key, value);
+        last.map_or_else(String::new, |last| format!("{:+.0} %", (value / last - 1.0) * 100.0))
+    }
+
+    /// Keeps this run for the next run to compare with.
     pub(crate) fn keep(&self) {
         fs::create_dir_all(self.file.parent().unwrap()).unwrap();
-        fs::write(&self.file, serde_json::to_string_pretty(&self.ratios).unwrap()).unwrap();
+        fs::write(&self.file, serde_json::to_string_pretty(&self.kept).unwrap()).unwrap();
         println!("Kept in {} for the next run to compare with.", self.file.display());
     }
 }

@@ -10,7 +10,7 @@ use crate::client::Load;
 pub(crate) struct Case {
     pub(crate) name: String,
     pub(crate) request: Vec<u8>,
-    pub(crate) review_bytes: usize,
+    pub(crate) review: String,
     pub(crate) loads: Vec<(&'static str, Load)>,
     is_patched: bool,
 }
@@ -41,7 +41,7 @@ impl Case {
             review.len()
         );
         let request = [head.as_bytes(), review.as_bytes()].concat();
-        Self { name: name.to_owned(), request, review_bytes: review.len(), loads: LOADS.to_vec(), is_patched }
+        Self { name: name.to_owned(), request, review, loads: LOADS.to_vec(), is_patched }
     }
 
     /// Measures nothing that is not right.
