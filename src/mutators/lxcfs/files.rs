@@ -91,6 +91,9 @@ pub(super) fn pieces(written: &Written) -> Result<Vec<Piece>, String> {
         return Err(format!("root: LXCFS cannot be mounted at /; expected a path such as {DEFAULT_ROOT}"));
     }
     let root = written.root.as_str();
+    if root.contains(':') {
+        return Err(format!("root: {root:?} has a colon, and Kubernetes takes none in a path to mount at"));
+    }
     let mut pieces = Vec::new();
     for (place, ProcFile(file)) in written.files.iter().enumerate() {
         if written.files.iter().take(place).any(|earlier| earlier.0 == *file) {

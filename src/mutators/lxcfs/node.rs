@@ -1,12 +1,12 @@
 //! The label of the nodes that have LXCFS, and whether a Pod can be led to them.
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de};
 use serde_json::Value;
 
 use super::obstacle::Obstacle;
 use crate::pod::Pod;
-use crate::policy::{NonEmpty, Subject};
+use crate::policy::Subject;
 
 /// A label of nodes.
 ///
@@ -16,18 +16,23 @@ use crate::policy::{NonEmpty, Subject};
 #[serde(deny_unknown_fields)]
 pub(super) struct NodeLabel {
     /// Its key.
-    key: NonEmpty,
+    #[serde(deserialize_with = "label_key")]
+    key: String,
     /// Its value.
-    value: NonEmpty,
+    #[serde(deserialize_with = "label_value")]
+    value: String,
 }
+
+/// The longest name or value of a label, in bytes. Source: `k8s.io/apimachinery/pkg/util/validation`.
+const LABEL_LIMIT_BYTES: usize = 63;
 
 impl NodeLabel {
     pub(super) fn key(&self) -> &str {
-        self.key.as_str()
+        &self.key
     }
 
     pub(super) fn value(&self) -> &str {
-        self.value.as_str()
+        &self.value
     }
 
     /// What keeps the Pod from being led to a node with the label, if anything does.
@@ -97,4 +102,42 @@ impl NodeLabel {
             _ => true,
         }
     }
+}
+
+// A Pod with another key or value would be invalid, and nobody could create one any more.
+fn label_key<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let key = String::deserialize(deserializer)?;
+    let is_sound = match key.split_once('/') {
+        Some((prefix, name)) => is_domain(prefix) && is_word(name),
+        None => is_word(&key),
+    };
+    if is_sound {
+        Ok(key)
+    } else {
+        Err(de::Error::custom(format!("{key:?} is no key of a label; {EXAMPLE}")))
+    }
+}
+
+fn label_value<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let value = String::deserialize(deserializer)?;
+    if is_word(&value) {
+        return Ok(value);
+    }
+    Err(de::Error::custom(format!("{value:?} is no value of a label; {EXAMPLE}")))
+}
+
+const EXAMPLE: &str = r#"expected such as {key: podwright.dev/lxcfs, value: "true"}"#;
+
+fn is_word(text: &str) -> bool {
+    let inner = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    (1..=LABEL_LIMIT_BYTES).contains(&text.len())
+        && text.bytes().all(inner)
+        && text.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && text.ends_with(|c: char| c.is_ascii_alphanumeric())
+}
+
+fn is_domain(text: &str) -> bool {
+    text.len() <= 253
+        && text.split('.').all(|part| is_word(part) && !part.contains(['_', '.']))
+        && !text.contains(|c: char| c.is_ascii_uppercase())
 }
