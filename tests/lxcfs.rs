@@ -116,8 +116,9 @@ fn is_mended_from_the_parent() -> Result<(), Failed> {
     let cgroup = Cgroup::create("mended")?;
     let mut container = Container::start(&cgroup, true)?;
     let mounts = node.mounts();
-    let meminfo = mounts.iter().find(|mount| mount.path == "/proc/meminfo").unwrap();
-    container.mount(meminfo)?;
+    for mount in &mounts {
+        container.mount(mount)?;
+    }
     assert!(container.run("cat /proc/meminfo")?.starts_with(&mem_total()));
 
     node.kill()?;
@@ -130,6 +131,12 @@ fn is_mended_from_the_parent() -> Result<(), Failed> {
     // The new LXCFS has come through the directory above it; what is mounted from there is sound again.
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests/lxcfs/remount");
     command(&text(&script), &[&text(&node.root())])?;
+    assert_eq!(container.run("cat /sys/devices/system/cpu/online")?, "0");
+    for mount in &mounts {
+        container.run(&format!("head -c1 {0} || ls {0}", mount.path))?;
+        let options = container.run(&format!("grep ' {} ' /proc/self/mountinfo | tail -n 1", mount.path))?;
+        assert!(options.contains(&format!(" {} ro,", mount.path)), "{options}");
+    }
     assert!(container.run("cat /proc/meminfo")?.starts_with(&mem_total()));
     Ok(())
 }
