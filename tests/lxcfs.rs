@@ -27,6 +27,9 @@ use podwright::view::View;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+/// What one trial runs.
+type Test = fn() -> Result<(), Failed>;
+
 const CGROUPS: &str = "/sys/fs/cgroup";
 const MEMORY_BYTES: u64 = 256 << 20;
 /// One processor: as much time in a period as the period is long.
@@ -39,7 +42,7 @@ fn main() {
     if let Some(missing) = &missing {
         eprintln!("skipping the tests with a real LXCFS: {missing}");
     }
-    let tests: [(&str, fn() -> Result<(), Failed>); 3] = [
+    let tests: [(&str, Test); 3] = [
         ("a_process_sees_its_limits_and_only_them", sees_its_limits),
         ("so_does_one_in_the_process_namespace_of_the_node", sees_its_limits_with_host_pid),
         ("after_a_kill_mounts_are_broken_until_made_anew_from_the_parent", is_mended_from_the_parent),
@@ -314,34 +317,34 @@ impl Cgroup {
         let mut cgroup = Self { folders: Vec::new() };
         if root.join("cgroup.controllers").exists() {
             write(&root.join("cgroup.subtree_control"), "+memory +cpu +cpuset")?;
-            let folder = cgroup.folder(root.join(name))?;
+            let folder = cgroup.folder(&root.join(name))?;
             write(&folder.join("memory.max"), &MEMORY_BYTES.to_string())?;
             write(&folder.join("cpu.max"), &format!("{CPU_PERIOD_MICROS} {CPU_PERIOD_MICROS}"))?;
             return Ok(cgroup);
         }
-        let memory = cgroup.folder(root.join("memory").join(&name))?;
+        let memory = cgroup.folder(&root.join("memory").join(&name))?;
         write(&memory.join("memory.limit_in_bytes"), &MEMORY_BYTES.to_string())?;
-        let cpu = cgroup.folder(root.join("cpu").join(&name))?;
+        let cpu = cgroup.folder(&root.join("cpu").join(&name))?;
         write(&cpu.join("cpu.cfs_period_us"), &CPU_PERIOD_MICROS.to_string())?;
         write(&cpu.join("cpu.cfs_quota_us"), &CPU_PERIOD_MICROS.to_string())?;
         // LXCFS counts processors only for who has its own cpuset, as containers do.
-        let cpuset = cgroup.folder(root.join("cpuset").join(&name))?;
+        let cpuset = cgroup.folder(&root.join("cpuset").join(&name))?;
         for file in ["cpuset.cpus", "cpuset.mems"] {
             let of_node =
                 fs::read_to_string(root.join("cpuset").join(file)).map_err(|error| error.to_string())?;
             write(&cpuset.join(file), of_node.trim())?;
         }
-        cgroup.folder(root.join("cpuacct").join(&name))?;
+        cgroup.folder(&root.join("cpuacct").join(&name))?;
         Ok(cgroup)
     }
 
     /// Makes a folder, once where one hierarchy has several controllers.
-    fn folder(&mut self, path: PathBuf) -> Result<PathBuf, String> {
-        let path = match fs::create_dir(&path) {
+    fn folder(&mut self, path: &Path) -> Result<PathBuf, String> {
+        let path = match fs::create_dir(path) {
             Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
                 return Err(format!("{}: {error}", path.display()));
             }
-            _ => fs::canonicalize(&path).map_err(|error| error.to_string())?,
+            _ => fs::canonicalize(path).map_err(|error| error.to_string())?,
         };
         if !self.folders.contains(&path) {
             self.folders.push(path.clone());
