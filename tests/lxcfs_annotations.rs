@@ -226,3 +226,40 @@ fn what_only_looks_like_it_is_a_violation() {
     // The policy is not for Pods of that namespace.
     assert!(!decide_in("kube-system", served()).violations.is_empty());
 }
+
+#[test]
+fn a_pod_that_can_never_reach_a_node_with_lxcfs_is_told() {
+    let policies = load(
+        "apiVersion: podwright.dev/v1alpha1\nkind: LXCFS\nmetadata: {name: lxcfs}\n\
+         spec: {nodeLabel: {key: lxcfs, value: \"2\"}}\n",
+    )
+    .unwrap();
+    let on = |key: &str, operator: &str, values: &[&str]| json!({"matchExpressions": [{"key": key, "operator": operator, "values": values}]});
+    // The terms of the required node affinity, and whether a node with lxcfs=2 can satisfy one.
+    let cases = [
+        (json!([]), true),
+        (json!([on("zone", "In", &["a"])]), true),
+        (json!([on("lxcfs", "Exists", &[])]), true),
+        (json!([on("lxcfs", "In", &["1", "2"])]), true),
+        (json!([on("lxcfs", "Gt", &["1"])]), true),
+        (json!([on("lxcfs", "DoesNotExist", &[]), on("zone", "In", &["a"])]), true),
+        (json!([on("lxcfs", "In", &["1"])]), false),
+        (json!([on("lxcfs", "NotIn", &["2"])]), false),
+        (json!([on("lxcfs", "DoesNotExist", &[])]), false),
+        (json!([on("lxcfs", "Lt", &["2"]), on("lxcfs", "Gt", &["2"])]), false),
+    ];
+    for (terms, can) in cases {
+        let mut pod = annotated(&json!({"lxcfs.podwright.dev/mount": "true"}));
+        pod["spec"]["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"] =
+            json!({"nodeSelectorTerms": terms});
+        let (pod, view) = (Pod::from_value(pod).unwrap(), View::default());
+        let subject = Subject::new("shop", Workload::of(&pod), &pod, &view);
+        let decision = admit(&policies, &subject, jiff::Timestamp::UNIX_EPOCH);
+        let told = decision.refusal.map(|refusal| refusal.message).unwrap_or_default();
+        assert_eq!(told.is_empty(), can, "{terms} {told}");
+        assert!(can || told.contains("change spec.affinity.nodeAffinity"), "{told}");
+        let selects =
+            |operation: &json_patch::PatchOperation| operation.path().as_str() == "/spec/nodeSelector";
+        assert_eq!(decision.operations.iter().any(selects), can);
+    }
+}
