@@ -102,7 +102,8 @@ fn decide_pod(
     namespace: &str,
     pod: &Pod,
 ) -> Decision {
-    let subject = Subject::new(namespace, Workload::of(pod), pod, view);
+    let subject =
+        Subject::new(namespace, Workload::of(pod), pod, view).with_own_mounts(policies.own_mounts());
     match (question.endpoint, question.request.operation) {
         (Endpoint::Mutate, Operation::Create) => admit(policies, &subject, question.now),
         // What a Pod is made of cannot change after its creation.
@@ -161,7 +162,7 @@ fn decide_template(
         return Decision::default();
     };
     let workload = Workload::new(&kind.kind, &kind.group, &object.display_name());
-    let subject = Subject::new(namespace, workload, &pod, view);
+    let subject = Subject::new(namespace, workload, &pod, view).with_own_mounts(policies.own_mounts());
     let mut decision = admit(policies, &subject, question.now);
     decision.operations.clear();
     decision.audit_annotations.clear();
@@ -247,6 +248,7 @@ fn mutate(policies: &PolicySet, subject: &Subject<'_>, decision: &mut Decision) 
         };
         for policy in chosen {
             match policy.mutate(subject, &mut draft, &mut warnings) {
+                Ok(mutation) if mutation.facts.is_empty() => {}
                 Ok(mutation) => decision.mutations.push(mutation),
                 Err(rejections) => decision.rejections.extend(rejections),
             }

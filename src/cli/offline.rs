@@ -104,6 +104,7 @@ impl Offline {
     /// The Pod with what is known around it.
     pub(super) fn subject<'a>(&'a self, case: &'a Case<'_>) -> Subject<'a> {
         Subject::new(case.namespace, case.workload.clone(), &case.pod, &self.view)
+            .with_own_mounts(self.policies.own_mounts())
     }
 
     /// What the webhook would decide.

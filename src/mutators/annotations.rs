@@ -33,6 +33,27 @@ impl<'a> Annotation<'a> {
     pub fn reject(&self, message: impl Into<String>) -> Rejection {
         Rejection::new(format!("annotation {}", self.key), message)
     }
+
+    /// Its value, where that is a boolean.
+    ///
+    /// # Errors
+    /// When it is none, with the one that may have been meant.
+    pub fn boolean(&self) -> Result<bool, Rejection> {
+        match self.value {
+            "true" => Ok(true),
+            "false" => Ok(false),
+            other => {
+                let hint = match other.to_lowercase().as_str() {
+                    "yes" | "on" | "1" | "y" | "t" => "did you mean \"true\"?",
+                    "no" | "off" | "0" | "n" | "f" => "did you mean \"false\"?",
+                    other if nearest(other, ["true"]).is_some() => "did you mean \"true\"?",
+                    other if nearest(other, ["false"]).is_some() => "did you mean \"false\"?",
+                    _ => "write it in quotes, as annotations are texts",
+                };
+                Err(self.reject(format!("{other:?} is no boolean; expected \"true\" or \"false\"; {hint}")))
+            }
+        }
+    }
 }
 
 /// The annotations of one domain, in the document's order.
@@ -108,7 +129,7 @@ mod tests {
             ("log.podwright.dev/paths", "did you mean logs.podwright.dev/paths?"),
             ("app.log.podwright.dev/paths", "did you mean app.logs.podwright.dev/paths?"),
             ("podwright.dev/inject", "expected one under logs.podwright.dev"),
-            ("lxcfs.podwright.dev/mount", "expected one under logs.podwright.dev"),
+            ("lxcsf.podwright.dev/mount", "did you mean lxcfs.podwright.dev/mount?"),
             ("unrelated-things.podwright.dev/x", "expected one under logs.podwright.dev"),
         ] {
             let strays = strays(&annotated(key));

@@ -5,6 +5,7 @@
 
 pub mod annotations;
 mod filebeat;
+mod lxcfs;
 
 use std::fmt;
 
@@ -14,18 +15,19 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::pod::Draft;
-use crate::policy::{Envelope, Match, Subject};
+use crate::policy::{Envelope, Match, OwnMount, OwnMounts, Subject};
 use crate::yaml;
 
 /// Every mutator, in the order in which they run.
-pub const MUTATORS: &[Kind] = &[Kind::of::<filebeat::Filebeat>()];
+pub const MUTATORS: &[Kind] = &[Kind::of::<filebeat::Filebeat>(), Kind::of::<lxcfs::Lxcfs>()];
 
 /// The annotations that Podwright writes. What a user puts there is overwritten or removed.
 pub const OWN_ANNOTATIONS: &[&str] = &[annotations::STATUS, filebeat::CONFIG_ANNOTATION];
 
 /// Edits a Pod. The spec of a policy is its own mutator: loading compiles it.
 pub trait Mutator: fmt::Debug + Send + Sync {
-    /// Edits a Pod, and tells what the Pod then has: the same on a Pod that has it already.
+    /// Edits a Pod, and tells what the Pod then has: the same on a Pod that has it already, nothing where there is
+    /// nothing to do for it.
     ///
     /// # Errors
     /// When the Pod cannot be given what it asks for; nothing of the draft is then used.
@@ -35,6 +37,11 @@ pub trait Mutator: fmt::Debug + Send + Sync {
         draft: &mut Draft<'_>,
         warnings: &mut Vec<String>,
     ) -> Result<Map<String, Value>, Vec<Rejection>>;
+
+    /// What it mounts from nodes, so that validators know it. Asked once, when its policy is loaded.
+    fn own_mounts(&self) -> Vec<OwnMount> {
+        Vec::new()
+    }
 }
 
 /// The spec of a mutator's policy: what all mutators share, and what this one takes.
@@ -170,6 +177,13 @@ impl Policy {
             rules,
             mutator: Box::new(envelope.spec),
         })
+    }
+
+    /// What it mounts from nodes; `None` where that is nothing.
+    #[must_use]
+    pub fn own_mounts(&self) -> Option<OwnMounts> {
+        let mounts = self.mutator.own_mounts();
+        (!mounts.is_empty()).then(|| OwnMounts { matching: self.rules.matching.clone(), mounts })
     }
 
     /// Edits a Pod that asks for this policy.

@@ -139,6 +139,12 @@ impl<'a> Mount<'a> {
         self.raw.get("readOnly").and_then(Value::as_bool).unwrap_or(false)
     }
 
+    /// Whether mounts made on one side later appear on the other: `None`, `HostToContainer`, `Bidirectional`.
+    #[must_use]
+    pub fn propagation(&self) -> Option<&'a str> {
+        self.text("mountPropagation").filter(|propagation| !propagation.is_empty())
+    }
+
     fn text(&self, field: &str) -> Option<&'a str> {
         self.raw.get(field).and_then(Value::as_str)
     }

@@ -68,6 +68,13 @@ impl<'a> Draft<'a> {
         self.push(&["spec", "volumes"], volume);
     }
 
+    /// Asks for nodes that have a label; no edit where the Pod does already.
+    pub fn set_node_selector(&mut self, key: &str, value: &str) {
+        if self.pod().node_selector(key) != Some(value) {
+            self.put(&["spec", "nodeSelector", key], Value::from(value));
+        }
+    }
+
     /// Adds the reference to an image pull secret, unless the Pod has it.
     pub fn add_image_pull_secret(&mut self, name: &str) {
         let held = |entry: &Value| entry.get("name").and_then(Value::as_str) == Some(name);
@@ -190,10 +197,12 @@ mod tests {
         let mut original = bare();
         original["metadata"] = json!({"annotations": {"x": "y"}});
         original["spec"]["imagePullSecrets"] = json!([{"name": "pull"}]);
+        original["spec"]["nodeSelector"] = json!({"disk": "ssd"});
         let (_, operations) = edited(original, |draft| {
             draft.set_annotation("x", "y");
             draft.remove_annotation("z");
             draft.add_image_pull_secret("pull");
+            draft.set_node_selector("disk", "ssd");
         });
         assert!(operations.is_empty());
     }

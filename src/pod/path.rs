@@ -26,6 +26,12 @@ pub enum PathError {
 }
 
 impl AbsolutePath {
+    /// `/`.
+    #[must_use]
+    pub fn root() -> Self {
+        Self("/".to_owned())
+    }
+
     /// The path as text.
     #[must_use]
     pub fn as_str(&self) -> &str {

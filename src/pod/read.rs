@@ -125,6 +125,12 @@ impl Pod {
         self.spec("securityContext")?.get(field).filter(|value| !value.is_null())
     }
 
+    /// The value that a label of the node must have for the Pod to land there.
+    #[must_use]
+    pub fn node_selector(&self, key: &str) -> Option<&str> {
+        self.spec("nodeSelector")?.get(key)?.as_str()
+    }
+
     /// The containers of one group, in the document's order.
     pub fn containers_in(&self, group: Group) -> impl Iterator<Item = Container<'_>> {
         self.list(group.field()).enumerate().map(move |(index, raw)| Container { group, index, raw })

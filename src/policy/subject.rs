@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::pod::{Pod, Workload};
+use super::own_mount::OwnMounts;
+use crate::pod::{Pod, Volume, Workload};
 use crate::view::View;
 
 /// The label that the API server gives every Namespace since 1.21.
@@ -21,6 +22,8 @@ pub struct Subject<'a> {
     pub pod: &'a Pod,
     /// The cluster.
     pub view: &'a View,
+    /// What Podwright itself mounts from nodes; nothing unless it is told.
+    pub own_mounts: &'a [OwnMounts],
 }
 
 impl<'a> Subject<'a> {
@@ -28,7 +31,19 @@ impl<'a> Subject<'a> {
     #[must_use]
     pub fn new(namespace: &'a str, workload: Workload, pod: &'a Pod, view: &'a View) -> Self {
         let namespace_labels = view.namespaces.get(namespace).map(AsRef::as_ref);
-        Self { namespace, namespace_labels, workload, pod, view }
+        Self { namespace, namespace_labels, workload, pod, view, own_mounts: &[] }
+    }
+
+    /// The same, with what Podwright itself mounts from nodes.
+    #[must_use]
+    pub fn with_own_mounts(self, own_mounts: &'a [OwnMounts]) -> Self {
+        Self { own_mounts, ..self }
+    }
+
+    /// Whether a volume of the node, and every use of it, is what a policy that selects the Pod gives it.
+    #[must_use]
+    pub fn is_own(&self, volume: &Volume<'_>) -> bool {
+        self.own_mounts.iter().any(|own| own.covers(self.pod, volume) && own.matching.selects(self))
     }
 
     /// The value of one label of the namespace.

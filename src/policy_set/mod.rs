@@ -6,6 +6,7 @@ pub use load::{LoadError, LoadErrors};
 
 use std::path::PathBuf;
 
+use crate::policy::OwnMounts;
 use crate::{mutators, validators};
 
 /// Every policy in force, compiled.
@@ -15,12 +16,14 @@ pub struct PolicySet {
     pub generation: String,
     mutators: Vec<mutators::Policy>,
     validators: Vec<validators::Policy>,
+    own_mounts: Vec<OwnMounts>,
 }
 
 /// The policies that ship in the binary, by file name.
 pub const EMBEDDED: &[(&str, &str)] = &[
     ("policies/filebeat.yaml", include_str!("../../policies/filebeat.yaml")),
     ("policies/host-path.yaml", include_str!("../../policies/host-path.yaml")),
+    ("policies/lxcfs.yaml", include_str!("../../policies/lxcfs.yaml")),
 ];
 
 impl PolicySet {
@@ -50,6 +53,12 @@ impl PolicySet {
     #[must_use]
     pub fn validators(&self) -> &[validators::Policy] {
         &self.validators
+    }
+
+    /// What the policies of mutators mount from nodes.
+    #[must_use]
+    pub fn own_mounts(&self) -> &[OwnMounts] {
+        &self.own_mounts
     }
 
     /// Whether a Pod of this namespace may concern any policy: what can be told before the Pod is parsed.

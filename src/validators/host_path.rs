@@ -3,6 +3,8 @@
 //! Paths are compared by whole segments after normalisation. Of several entries that cover a path the longest
 //! counts. A read-only entry asks that every mount of the volume is read-only, in containers, init containers and
 //! ephemeral containers. A volume that nobody mounts counts too: an ephemeral container could mount it later.
+//!
+//! What Podwright itself mounts (LXCFS) is no violation: `/validate` and a second `/mutate` see it in the Pod.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -56,7 +58,9 @@ impl Spec for HostPath {
 impl Validator for HostPath {
     fn validate(&self, subject: &Subject<'_>, findings: &mut Vec<Finding>) {
         for volume in subject.pod.volumes() {
-            if let Some(source) = volume.source("hostPath") {
+            if let Some(source) = volume.source("hostPath")
+                && !subject.is_own(&volume)
+            {
                 self.judge(subject, &volume, source, findings);
             }
         }

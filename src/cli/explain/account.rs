@@ -65,6 +65,8 @@ pub(super) enum Effect {
     Applied { facts: Map<String, Value> },
     /// The mutator could not do it.
     NotApplied,
+    /// The mutator found nothing in the Pod that it is for.
+    NothingToDo,
     /// The validator found nothing.
     Passed,
     /// The validator found something.
@@ -155,6 +157,7 @@ impl Part {
             (Some(mutation), None) => Effect::Applied { facts: mutation.facts.clone() },
             (None, None) => match not_asked(policy, all, subject) {
                 Some(reason) => Effect::NotAsked { reason },
+                None if decision.rejections.is_empty() && decision.fault.is_none() => Effect::NothingToDo,
                 None => Effect::NotApplied,
             },
         };

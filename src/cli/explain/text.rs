@@ -57,6 +57,9 @@ fn write_part(part: &Part, verdict: Verdict, palette: Palette, out: &mut impl Wr
             writeln!(out, "  {policy}: {}", palette.faint(format_args!("not asked: {reason}")))
         }
         Effect::Passed => writeln!(out, "  {policy}: fine"),
+        Effect::NothingToDo => {
+            writeln!(out, "  {policy}: {}", palette.faint("nothing in this Pod that it is for"))
+        }
         Effect::NotApplied => writeln!(out, "  {policy}: {}", palette.error("asked for, and not applied")),
         Effect::Applied { facts } => {
             match verdict {

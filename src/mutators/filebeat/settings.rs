@@ -171,20 +171,7 @@ pub(super) fn unknown(suffix: &str, annotation: &Annotation<'_>) -> Rejection {
 
 /// A boolean as an annotation has it.
 pub(super) fn boolean(annotation: &Annotation<'_>) -> Result<bool> {
-    match annotation.value {
-        "true" => Ok(true),
-        "false" => Ok(false),
-        other => {
-            let hint = match other.to_lowercase().as_str() {
-                "yes" | "on" | "1" | "y" | "t" => "did you mean \"true\"?",
-                "no" | "off" | "0" | "n" | "f" => "did you mean \"false\"?",
-                other if nearest(other, ["true"]).is_some() => "did you mean \"true\"?",
-                other if nearest(other, ["false"]).is_some() => "did you mean \"false\"?",
-                _ => "write it in quotes, as annotations are texts",
-            };
-            Err(annotation.reject(format!("{other:?} is no boolean; expected \"true\" or \"false\"; {hint}")))
-        }
-    }
+    annotation.boolean()
 }
 
 /// Filebeat reads `${NAME}` as a reference, to its credentials for one, and `$$` and `$}` as escapes for it.
