@@ -28,6 +28,27 @@ impl Annotation<'_> {
     pub fn reject(&self, message: impl Into<String>) -> Rejection {
         Rejection::new(format!("annotation {}", self.key), message)
     }
+
+    /// Its value as a boolean.
+    ///
+    /// # Errors
+    /// When it is neither `true` nor `false`; the error tells which of them may have been meant.
+    pub fn boolean(&self) -> Result<bool, Rejection> {
+        match self.value {
+            "true" => Ok(true),
+            "false" => Ok(false),
+            other => {
+                let hint = match other.to_lowercase().as_str() {
+                    "yes" | "on" | "1" | "y" | "t" => "did you mean \"true\"?",
+                    "no" | "off" | "0" | "n" | "f" => "did you mean \"false\"?",
+                    other if nearest(other, ["true"]).is_some() => "did you mean \"true\"?",
+                    other if nearest(other, ["false"]).is_some() => "did you mean \"false\"?",
+                    _ => "write it in quotes, as annotations are texts",
+                };
+                Err(self.reject(format!("{other:?} is no boolean; expected \"true\" or \"false\"; {hint}")))
+            }
+        }
+    }
 }
 
 /// The annotations of one domain, in the document's order.

@@ -26,6 +26,12 @@ pub enum PathError {
 }
 
 impl AbsolutePath {
+    /// The path of these segments, each of them a plain name.
+    #[must_use]
+    pub fn of<const DEPTH: usize>(segments: [&str; DEPTH]) -> Self {
+        Self(format!("/{}", segments.join("/")))
+    }
+
     /// The path as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
