@@ -8,8 +8,11 @@ use super::value::FakeTime;
 pub(super) fn nearest(text: &str) -> Option<String> {
     let lower = text.trim().to_lowercase();
     let (base, modifier) = split(&lower);
-    let guess = if base.is_empty() { Some("+0".to_owned()) } else { moment(base).or_else(|| offset(base)) };
-    let guess = match (guess?, modifier) {
+    let guess = match (base, &modifier) {
+        ("", Some(_)) => "+0".to_owned(),
+        _ => moment(base).or_else(|| offset(base))?,
+    };
+    let guess = match (guess, modifier) {
         (guess, None) => guess,
         (guess, Some(modifier)) if guess.starts_with(['+', '-', '@']) => format!("{guess} {modifier}"),
         // Only what runs can have a rate.
