@@ -68,18 +68,26 @@ fn clash(container: &Container<'_>, wish: &Wish, name: &str, wanted: Option<&str
         return None;
     }
     let held = held.map_or("a value from elsewhere".to_owned(), |held| format!("{held:?}"));
-    let wanted = wanted.map_or("must not be set".to_owned(), |wanted| format!("has to be {wanted:?}"));
-    let remedy = match name {
-        "FAKETIME" => {
-            format!("for the time that {} asks for; remove the variable, or the annotation", wish.key)
+    let key = &wish.key;
+    let message = match (name, wanted) {
+        ("FAKETIME", _) => {
+            let wanted = wish.time.as_str();
+            format!("it is {held}, and {key} asks for {wanted:?}; remove the variable, or the annotation")
         }
-        "FAKETIME_FMT" => format!("for {} is in libfaketime's usual format; remove the variable", wish.key),
-        "FAKETIME_DONT_FAKE_MONOTONIC" => {
-            format!("remove the variable and say what is meant with {DOMAIN}/monotonic")
+        ("FAKETIME_FMT", _) => {
+            format!(
+                "it is {held}, and the time of {key} is in libfaketime's usual format; remove the variable"
+            )
         }
-        _ => format!("remove the variable and say what is meant with {DOMAIN}/keep-start"),
+        (_, wanted) => {
+            let wanted = wanted.map_or("not be set".to_owned(), |wanted| format!("be {wanted:?}"));
+            let key = if name.ends_with("MONOTONIC") { "monotonic" } else { "keep-start" };
+            format!(
+                "it is {held}, and has to {wanted}; remove the variable, and say what is meant with {DOMAIN}/{key}"
+            )
+        }
     };
-    Some(Rejection::new(format!("{container}.env {name}"), format!("it is {held} and {wanted}; {remedy}")))
+    Some(Rejection::new(format!("{container}.env {name}"), message))
 }
 
 /// A mount that keeps the library from being mounted.
