@@ -27,4 +27,4 @@ lint: ## Formatting and clippy; a warning is an error
 	cargo clippy --locked --all-targets -- -D warnings
 
 bench: ## Throughput, latency and memory, as ratios to a webhook that does nothing
-	cargo bench --locked --bench '*'
+	cargo bench --locked --bench admission

@@ -73,7 +73,8 @@ pub fn decide(policies: &PolicySet, view: &View, question: &Question<'_>) -> Dec
     let request = question.request;
     let namespace = request.namespace.as_deref().unwrap_or_default();
     let is_write = matches!(request.operation, Operation::Create | Operation::Update);
-    let Some(template) = template_pointer(&request.kind.kind).filter(|_| is_write) else {
+    let Some(template) = template_pointer(&request.kind.group, &request.kind.kind).filter(|_| is_write)
+    else {
         return Decision::default();
     };
     let Some(raw) = request.object else {
@@ -159,7 +160,7 @@ fn decide_template(
     let (Endpoint::Validate, Some(Ok(pod))) = (question.endpoint, template) else {
         return Decision::default();
     };
-    let workload = Workload::new(&kind.kind, &kind.group, object.name().unwrap_or_default());
+    let workload = Workload::new(&kind.kind, &kind.group, &object.display_name());
     let subject = Subject::new(namespace, workload, &pod, view);
     let mut decision = admit(policies, &subject, question.now);
     decision.operations.clear();
@@ -183,9 +184,14 @@ fn decide_template(
 /// Annotations that stand on the workload itself, where no Pod gets them.
 #[must_use]
 pub fn misplaced(object: &Pod, kind: &str) -> Vec<String> {
-    let domains = || MUTATORS.iter().map(|kind| kind.domain);
-    domains()
-        .flat_map(|domain| annotations::under(object, domain))
+    let job =
+        object.as_value().pointer("/spec/jobTemplate").cloned().and_then(|job| Pod::from_value(job).ok());
+    let above = job.iter().chain([object]);
+    let annotations = above.flat_map(|object| {
+        let domains = MUTATORS.iter().map(|kind| kind.domain);
+        domains.flat_map(|domain| annotations::under(object, domain))
+    });
+    annotations
         .map(|annotation| {
             format!(
                 "annotation {} stands on the {kind}; move it to the metadata of its Pod template",

@@ -5,7 +5,7 @@
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_saphyr::Options;
+use serde_saphyr::{MessageFormatter as _, Options, UserMessageFormatter};
 
 /// One document of a stream, with where it begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,16 +36,22 @@ pub struct Error {
 #[must_use]
 pub fn documents(stream: &str) -> Vec<Document<'_>> {
     let mut documents = Vec::new();
-    let (mut start, mut start_line, mut offset) = (0, 0, 0);
+    let (mut start, mut start_line, mut offset, mut ended) = (0, 0, 0, None);
     for (number, line) in stream.split_inclusive('\n').enumerate() {
         let is_marker = line
             .strip_prefix("---")
             .is_some_and(|rest| rest.is_empty() || rest.starts_with(char::is_whitespace));
         if is_marker && !only_directives(&stream[start..offset]) {
-            documents.push(Document { text: &stream[start..offset], lines_before: start_line });
-            (start, start_line) = (offset, number);
+            // Directives behind the end of a document are the next one's.
+            let ended = ended.filter(|(at, _)| *at > start && only_directives(&stream[*at..offset]));
+            let (end, end_line) = ended.unwrap_or((offset, number));
+            documents.push(Document { text: &stream[start..end], lines_before: start_line });
+            (start, start_line) = (end, end_line);
         }
         offset += line.len();
+        if line.trim_end() == "..." {
+            ended = Some((offset, number + 1));
+        }
     }
     documents.push(Document { text: &stream[start..], lines_before: start_line });
     documents.retain(|document| !document.is_empty());
@@ -95,13 +101,10 @@ impl Error {
             }
             _ => None,
         };
-        Self { line, column, message: unlocated(&error.to_string()), unknown }
+        // Without the place: we say it in front.
+        let message = UserMessageFormatter.format_message(error).into_owned();
+        Self { line, column, message, unknown }
     }
-}
-
-/// The library's message without the place that it ends with: we say the place in front.
-fn unlocated(message: &str) -> String {
-    message.rsplit_once(" at line ").map_or(message, |(text, _)| text).trim_end_matches([',', ' ']).to_owned()
 }
 
 /// Nothing but directives (`%YAML 1.2`) and comments: the marker that follows opens their document.
@@ -113,6 +116,8 @@ fn options() -> Options {
     serde_saphyr::options! {
         legacy_octal_numbers: true,
         with_snippet: false,
+        // A list of all Pods of a large cluster is a document too. What aliases multiply is limited elsewhere.
+        budget: serde_saphyr::budget! { max_events: 10_000_000, max_nodes: 2_000_000 },
     }
 }
 
@@ -133,6 +138,9 @@ mod tests {
             documents(stream).iter().map(|document| (document.lines_before, document.text)).collect();
         assert_eq!(found, [(1, "---\na: 1\n"), (5, "--- \nb: |\n  --- inner\n")]);
         assert_eq!(documents("%YAML 1.2\n---\na: 1\n").len(), 1);
+        let found = documents("a: 1\n...\n%YAML 1.2\n---\nb: 2\n...\n---\nc: 3\n");
+        let found: Vec<_> = found.iter().map(|document| (document.lines_before, document.text)).collect();
+        assert_eq!(found, [(0, "a: 1\n...\n"), (2, "%YAML 1.2\n---\nb: 2\n...\n"), (6, "---\nc: 3\n")]);
     }
 
     #[test]
@@ -166,6 +174,6 @@ mod tests {
         let error = read::<Value>(Document { text: "a: 1\nb: [", lines_before: 10 }).unwrap_err();
         assert!(error.line >= 12, "{error}");
         let error = read::<Value>(only("a: 1\na: 2")).unwrap_err();
-        assert_eq!(error.line, 2, "{error}");
+        assert_eq!(error.to_string(), "2:1: duplicate mapping key `a` is not allowed here");
     }
 }

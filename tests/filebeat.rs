@@ -34,6 +34,8 @@ fn decide(annotations: &Value) -> Decision {
     admit(&PolicySet::embedded().unwrap(), &subject, "2026-11-22T12:00:00Z".parse().unwrap())
 }
 
+const SHIPPED: &str = include_str!("../policies/filebeat.yaml");
+
 /// The annotation that is wrong, beside a sound `paths`, and parts of what is told.
 const WRONG: &[(&str, &str, &[&str])] = &[
     ("logs.podwright.dev/path", "/a/*.log", &["did you mean logs.podwright.dev/paths?"]),
@@ -138,6 +140,13 @@ fn every_mistake_is_told_at_once() {
 }
 
 #[test]
+fn more_paths_than_a_pod_may_have_are_told() {
+    let paths: Vec<_> = (0..101).map(|number| format!("/logs/{number}/*.log")).collect();
+    let decision = decide(&json!({"app.logs.podwright.dev/paths": paths.join(",")}));
+    assert!(decision.refusal.unwrap().message.contains("101 paths"), "{:?}", decision.rejections);
+}
+
+#[test]
 fn inject_alone_and_settings_alone_are_no_silent_nothing() {
     for (annotations, part) in [
         (json!({"logs.podwright.dev/inject": "true"}), "add logs.podwright.dev/paths"),
@@ -163,14 +172,17 @@ fn a_namespace_without_a_policy_is_told() {
         "spec": {"containers": [{"name": "app"}]},
     }));
     let (pod, view) = (pod.unwrap(), View::default());
-    let subject = Subject::new("kube-system", Workload::of(&pod), &pod, &view);
-    let decision = admit(&PolicySet::embedded().unwrap(), &subject, jiff::Timestamp::UNIX_EPOCH);
+    let subject = Subject::new("sandbox", Workload::of(&pod), &pod, &view);
+    let folder = tempfile::tempdir().unwrap();
+    let policy = folder.path().join("elsewhere.yaml");
+    std::fs::write(&policy, SHIPPED.replace("match: {}", "match: {namespaces: [shop]}")).unwrap();
+    let decision = admit(&PolicySet::load(&[policy]).unwrap(), &subject, jiff::Timestamp::UNIX_EPOCH);
     assert!(
         decision
             .refusal
             .unwrap()
             .message
-            .contains("no Filebeat policy is for this Pod in namespace \"kube-system\"")
+            .contains("no Filebeat policy is for this Pod in namespace \"sandbox\"")
     );
 }
 

@@ -43,7 +43,7 @@ fn imports_run_downwards() {
             let place = format!("{}:{line}", source.path.display());
             match position(&import) {
                 Some(other) if other < own => {
-                    wrong.push(format!("{place}: {} imports {import}, which is above it", source.top))
+                    wrong.push(format!("{place}: {} imports {import}, which is above it", source.top));
                 }
                 Some(_) => {}
                 // A macro, or something that the root itself holds.

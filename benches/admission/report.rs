@@ -72,7 +72,7 @@ impl Report {
         self.case = name.to_owned();
         let kb = |bytes| bytes as f64 / 1000.0;
         println!("{name}: {:.1} kB in, {:.1} kB out", kb(review_bytes), kb(answer_bytes));
-        println!("{:<54}{:>11}{:>11}{:>9}{:>14}", "", "podwright", "null", "ratio", "since last run");
+        println!("{:<54}{:>11}{:>11}{:>9}{:>17}", "", "podwright", "null", "ratio", "since last run");
     }
 
     /// One load's rows.
@@ -96,7 +96,7 @@ impl Report {
             .last
             .get(&key)
             .map_or_else(String::new, |last| format!("{:+.0} %", (ratio / last - 1.0) * 100.0));
-        println!("  {load:<24}{figure:<28}{ours:>11.decimals$}{null:>11.decimals$}{ratio:>9.2}{change:>14}");
+        println!("  {load:<24}{figure:<28}{ours:>11.decimals$}{null:>11.decimals$}{ratio:>9.2}{change:>17}");
         self.ratios.insert(key, ratio);
     }
 

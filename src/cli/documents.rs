@@ -197,7 +197,7 @@ impl Stream {
         for index in indexes {
             item = item.value.items.get(index)?;
         }
-        Some(document.lines_before + usize::try_from(item.defined.line()).ok()?)
+        Some(document.lines_before + usize::try_from(item.referenced.line()).ok()?)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Documents out: those without a change as they came, byte for byte.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 use serde_json::Value;
@@ -35,6 +36,12 @@ pub(super) fn manifests(
     };
     for changed in changed {
         match format_of(changed.stream) {
+            Format::Json if changed.stream.format == Format::Json && !joined.all_json => {
+                // Among YAML every object needs its own marker.
+                for piece in changed.apart() {
+                    joined.push(&piece?, Format::Json);
+                }
+            }
             format if format == changed.stream.format => joined.push(&changed.in_place()?, format),
             format => {
                 for value in changed.values().filter(|value| !value.is_null()) {
@@ -92,6 +99,15 @@ impl Changed<'_> {
         pairs.map(|(document, changed)| changed.as_ref().unwrap_or(&document.value))
     }
 
+    /// The text of each document, changed or not.
+    fn apart(&self) -> impl Iterator<Item = anyhow::Result<Cow<'_, str>>> {
+        let pairs = self.stream.documents.iter().zip(&self.documents);
+        pairs.map(|(document, changed)| match changed {
+            Some(value) => rewritten(self.stream, document, value).map(Cow::Owned),
+            None => Ok(Cow::Borrowed(self.stream.text_of(document))),
+        })
+    }
+
     /// The stream's text with the changed documents in the places of the old ones.
     fn in_place(&self) -> anyhow::Result<String> {
         let stream = self.stream;
@@ -124,7 +140,9 @@ fn rewritten(stream: &Stream, document: &Document, value: &Value) -> anyhow::Res
     let head = head(before);
     let marker =
         if before.get(head.len()..).is_some_and(|rest| rest.starts_with("---")) { "---\n" } else { "" };
-    let text = format!("{head}{marker}{}", yaml::write(value)?);
+    // A document that was ended stays so: the directives of the next may stand only behind an end.
+    let end = if before.lines().any(|line| line.trim_end() == "...") { "...\n" } else { "" };
+    let text = format!("{head}{marker}{}{end}", yaml::write(value)?);
     // A line break within a value is written as an escape or, in a block, read as \n whatever it is.
     Ok(if before.contains("\r\n") { text.replace("\r\n", "\n").replace('\n', "\r\n") } else { text })
 }

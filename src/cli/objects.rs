@@ -57,16 +57,7 @@ impl<'a> Object<'a> {
 
     /// Where in it the Pod template stands: empty for a Pod, `None` where it is of no kind that the webhook sees.
     pub(super) fn template_pointer(&self) -> Option<&'static str> {
-        let groups: &[&str] = match self.kind {
-            "Pod" | "PodTemplate" | "ReplicationController" => &[""],
-            // `extensions` had them first; manifests of that time are still about.
-            "Deployment" | "ReplicaSet" | "DaemonSet" => &["apps", "extensions"],
-            "StatefulSet" => &["apps"],
-            "Job" | "CronJob" => &["batch"],
-            // Others' kinds of the same name are theirs.
-            _ => return None,
-        };
-        groups.contains(&self.group).then(|| pod::template_pointer(self.kind)).flatten()
+        pod::template_pointer(self.group, self.kind)
     }
 
     /// Its Pod or Pod template, with where that stands in it.

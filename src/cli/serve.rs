@@ -23,7 +23,8 @@ use super::values::{duration, patience, size};
 use crate::cluster;
 use crate::policy_set::PolicySet;
 use crate::server::{App, Health, PolicyStore, Server, Settings, ViewStore};
-use crate::telemetry::{Metrics, logs, metrics};
+use crate::telemetry::logs::{self, Logs};
+use crate::telemetry::{Metrics, metrics};
 use crate::tls::local::{self, Local};
 use crate::tls::{self, RotatingCertificate, files};
 
@@ -151,8 +152,8 @@ struct Logging {
 
 /// Serves until a signal stops it.
 pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
-    logs::init(args.logging.log_format, &args.logging.log_level)?;
-    Ok(match serve(args) {
+    let logs = logs::init(args.logging.log_format, &args.logging.log_level)?;
+    Ok(match serve(args, &logs) {
         Ok(()) => Exit::Fine,
         // From here on stderr holds log lines only.
         Err(error) => {
@@ -162,7 +163,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
     })
 }
 
-fn serve(args: &Args) -> anyhow::Result<()> {
+fn serve(args: &Args, logs: &Logs) -> anyhow::Result<()> {
     let source = args.certificates.source()?;
     let tls =
         tls::server_config(Arc::new(RotatingCertificate::new(source.certified))).context("setting up TLS")?;
@@ -171,6 +172,7 @@ fn serve(args: &Args) -> anyhow::Result<()> {
 
     let mut registry = Registry::default();
     let metrics = Metrics::register(&mut registry);
+    registry.register("podwright_log_lines_lost", "Log lines that stderr did not take", logs.lost());
     let generations = Arc::clone(&policies);
     metrics::register_generation(&mut registry, move || generations.load().generation.clone());
     tracing::info!(generation = policies.load().generation, "policies loaded");

@@ -22,7 +22,12 @@ pub struct Annotation<'a> {
     pub value: &'a str,
 }
 
-impl Annotation<'_> {
+impl<'a> Annotation<'a> {
+    /// The items of its value, where that is a list that commas separate.
+    pub fn items(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        self.value.split(',').map(str::trim).filter(|item| !item.is_empty())
+    }
+
     /// A rejection of this annotation's value.
     #[must_use]
     pub fn reject(&self, message: impl Into<String>) -> Rejection {

@@ -66,6 +66,16 @@ impl Pod {
         self.metadata("generateName").and_then(Value::as_str).filter(|name| !name.is_empty())
     }
 
+    /// The name, or the start of it followed by `*` while the API server has yet to make it.
+    #[must_use]
+    pub fn display_name(&self) -> String {
+        match (self.name(), self.generate_name()) {
+            (Some(name), _) => name.to_owned(),
+            (None, Some(start)) => format!("{start}*"),
+            (None, None) => String::new(),
+        }
+    }
+
     /// The value of one label.
     #[must_use]
     pub fn label(&self, key: &str) -> Option<&str> {

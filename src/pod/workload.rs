@@ -22,7 +22,7 @@ impl Workload {
     #[must_use]
     pub fn of(pod: &Pod) -> Self {
         let Some(owner) = pod.controller() else {
-            return Self::new("Pod", "", &display_name(pod));
+            return Self::new("Pod", "", &pod.display_name());
         };
         let text = |field: &str| owner.get(field).and_then(Value::as_str).unwrap_or_default();
         let group = text("apiVersion").rsplit_once('/').map_or("", |(group, _)| group);
@@ -56,14 +56,6 @@ impl Workload {
 impl fmt::Display for Workload {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{} {}", self.kind, self.name)
-    }
-}
-
-fn display_name(pod: &Pod) -> String {
-    match (pod.name(), pod.generate_name()) {
-        (Some(name), _) => name.to_owned(),
-        (None, Some(start)) => format!("{start}*"),
-        (None, None) => String::new(),
     }
 }
 

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use hyper::StatusCode;
 use jiff::Timestamp;
+use tokio::time::Instant;
 
 use super::answer::Answer;
 use super::app::App;
@@ -13,18 +14,22 @@ use crate::engine::{Decision, Endpoint, Question};
 use crate::review::{API_VERSION, Error, Reply, Request, Review};
 use crate::telemetry::metrics::{Held, Outcome};
 
-/// Answers one review.
-pub(super) fn judge(app: &App, endpoint: Endpoint, body: &[u8]) -> Answer {
+/// Answers one review, unless `deadline` has passed: then nothing is counted, and the caller answers [`late`].
+pub(super) fn judge(app: &App, endpoint: Endpoint, body: &[u8], deadline: Instant) -> Option<Answer> {
     let _held = Held::new(&app.metrics.in_flight_reviews);
     let started = Instant::now();
+    // Overload: nobody waits for this one any more, and others do.
+    if started >= deadline {
+        return None;
+    }
     match Review::parse(body) {
-        Ok(review) => decided(app, endpoint, &review.request, started),
+        Ok(review) => decided(app, endpoint, &review.request, started, deadline),
         Err(error) => {
             let answer = unreadable(&error);
             app.metrics.review(name(endpoint), Outcome::Error, started.elapsed());
             // Whoever reaches the port can send these, so they must not fill the logs.
             tracing::debug!(endpoint = name(endpoint), %error, "a review does not read");
-            answer
+            Some(answer)
         }
     }
 }
@@ -44,7 +49,13 @@ pub(super) fn panicked(app: &App, endpoint: Endpoint, body: &[u8]) -> Answer {
     failed(StatusCode::INTERNAL_SERVER_ERROR, body, "Podwright panicked, which is a bug of its own")
 }
 
-fn decided(app: &App, endpoint: Endpoint, request: &Request<'_>, started: Instant) -> Answer {
+fn decided(
+    app: &App,
+    endpoint: Endpoint,
+    request: &Request<'_>,
+    started: Instant,
+    deadline: Instant,
+) -> Option<Answer> {
     let question = Question { endpoint, request, now: Timestamp::now() };
     let decide = || {
         let decision = (app.decide)(&question);
@@ -53,17 +64,18 @@ fn decided(app: &App, endpoint: Endpoint, request: &Request<'_>, started: Instan
     };
     // What the decision works on is its own: nothing half-changed outlives it.
     match catch_unwind(AssertUnwindSafe(decide)) {
+        Ok(_) if Instant::now() >= deadline => None,
         Ok((decision, Ok(reply))) => {
             let answer = Answer::json(StatusCode::OK, reply);
             tell(app, endpoint, request, &decision, started.elapsed());
-            answer
+            Some(answer)
         }
         Ok((_, Err(error))) => {
-            bug(app, &question, &format!("its answer does not serialize: {error}"), started)
+            Some(bug(app, &question, &format!("its answer does not serialize: {error}"), started))
         }
         Err(_) => {
             app.metrics.panics.inc();
-            bug(app, &question, "the decision panicked", started)
+            Some(bug(app, &question, "the decision panicked", started))
         }
     }
 }

@@ -146,3 +146,30 @@ async fn rest(error: &io::Error) {
 fn is_of_one_connection(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset | ErrorKind::Interrupted)
 }
+
+#[cfg(test)]
+mod tests {
+    use prometheus_client::registry::Registry;
+
+    use super::*;
+    use crate::engine::Decision;
+    use crate::tls::{RotatingCertificate, local, server_config};
+
+    #[tokio::test]
+    async fn the_backlog_is_accepted_to_the_last_and_to_the_limit() {
+        let folder = tempfile::tempdir().unwrap();
+        let certificate = RotatingCertificate::new(local::certificate(folder.path()).unwrap().certified);
+        let tls = server_config(Arc::new(certificate)).unwrap();
+        let app = App::deciding(|_| Decision::default(), Metrics::register(&mut Registry::default()));
+        let settings = Settings { max_connections: 20, ..Settings::default() };
+        let gate = Arc::new(Gate::new(settings, tls, app));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut waiting = Vec::new();
+        for _ in 0..25 {
+            waiting.push(TcpStream::connect(listener.local_addr().unwrap()).await.unwrap());
+        }
+        gate.drain.close();
+        accept(listener, Arc::clone(&gate)).await;
+        assert_eq!((gate.drain.open(), gate.metrics().connections_refused.get()), (20, 5));
+    }
+}

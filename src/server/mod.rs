@@ -27,6 +27,7 @@ mod wire;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -155,10 +156,15 @@ impl Server {
     /// Serves until `stop` is done, then drains. `hurry` ends the drain at once.
     pub async fn run(self, stop: impl Future<Output = ()>, hurry: impl Future<Output = ()>) -> Drained {
         let Self { gate, listener, listen, admin, admin_listen, health } = self;
-        let accepting = tokio::spawn(listener::accept(listener, Arc::clone(&gate)));
+        let mut accepting = tokio::spawn(listener::accept(listener, Arc::clone(&gate)));
         tracing::info!(listen = %listen, admin = %admin_listen, "listening");
-        stop.await;
-
+        tokio::select! {
+            () = stop => {}
+            // Better to be restarted than to be up and deaf.
+            ended = &mut accepting => if let Err(error) = ended && error.is_panic() {
+                resume_unwind(error.into_panic());
+            },
+        }
         let drained = tokio::select! {
             drained = gate.stop(&health, accepting) => drained,
             () = hurry => Drained { cut: gate.drain.open() },
@@ -172,9 +178,9 @@ impl Server {
 impl Gate {
     async fn stop(&self, health: &Health, accepting: JoinHandle<()>) -> Drained {
         let Settings { drain_delay, drain_timeout, .. } = self.settings;
-        tracing::info!(open = self.drain.open(), ?drain_delay, ?drain_timeout, "draining");
         health.block("draining");
         self.drain.announce();
+        tracing::info!(open = self.drain.open(), ?drain_delay, ?drain_timeout, "draining");
         sleep(drain_delay).await;
         self.drain.close();
         // The backlog is accepted when this ends.

@@ -66,32 +66,22 @@ impl Routes {
             Ok(received) => received,
             Err(error) => return without_body(&error),
         };
-        // Overload: nobody waits for this one any more, and others do.
-        if Instant::now() >= route.deadline {
-            return judge::late(&self.app, route.endpoint, &received.bytes);
-        }
+        let Route { endpoint, deadline } = route;
         if received.bytes.len() > self.inline_body {
             return self.review_apart(route, received).await;
         }
-        let answer = judge(&self.app, route.endpoint, &received.bytes);
-        if Instant::now() >= route.deadline {
-            return judge::late(&self.app, route.endpoint, &received.bytes);
-        }
-        answer
+        judge(&self.app, endpoint, &received.bytes, deadline)
+            .unwrap_or_else(|| judge::late(&self.app, endpoint, &received.bytes))
     }
 
-    async fn review_apart(&self, route: Route, received: Received) -> Answer {
+    async fn review_apart(&self, Route { endpoint, deadline }: Route, received: Received) -> Answer {
         let (app, bytes) = (Arc::clone(&self.app), received.bytes.clone());
-        let judged = spawn_blocking(move || {
-            let in_time = Instant::now() < route.deadline;
-            let answer = in_time.then(|| judge(&app, route.endpoint, &received.bytes));
-            drop(received);
-            answer
-        });
-        match timeout_at(route.deadline, judged).await {
+        // What was received counts as memory until it is dropped there.
+        let judged = spawn_blocking(move || judge(&app, endpoint, &received.bytes, deadline));
+        match timeout_at(deadline, judged).await {
             Ok(Ok(Some(answer))) => answer,
-            Ok(Ok(None)) | Err(_) => judge::late(&self.app, route.endpoint, &bytes),
-            Ok(Err(_)) => judge::panicked(&self.app, route.endpoint, &bytes),
+            Ok(Ok(None)) | Err(_) => judge::late(&self.app, endpoint, &bytes),
+            Ok(Err(_)) => judge::panicked(&self.app, endpoint, &bytes),
         }
     }
 }

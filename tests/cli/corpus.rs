@@ -38,8 +38,7 @@ fn what_asks_for_nothing_stays_byte_for_byte() {
 
 #[test]
 fn the_corpus_has_what_it_should() {
-    let all: Vec<_> =
-        files().into_iter().flat_map(|(_, text)| values(&text.replace("}\n{", "}\n---\n{"))).collect();
+    let all: Vec<_> = files().into_iter().flat_map(|(_, text)| documents(&text)).collect();
     let count: usize = all.into_iter().map(|mut document| templates(&mut document).len()).sum();
     assert!(count >= 25, "{count} workloads");
 }
@@ -72,6 +71,14 @@ fn a_second_run_changes_nothing() {
 }
 
 #[test]
+fn all_of_it_as_one_stream_says_the_same_and_stays() {
+    let together = Folder::new().run(&format!("inject -f {}", corpus().display())).stdout;
+    let apart: Vec<_> = files().iter().flat_map(|(_, text)| documents(text)).collect();
+    assert_eq!(values(&together), apart);
+    assert_eq!(Folder::new().run_with_stdin("inject -f -", &together).stdout, together);
+}
+
+#[test]
 fn a_diff_of_the_corpus_adds_and_takes_nothing_away() {
     for (name, text) in files() {
         let folder = Folder::with(&name, stream(&asking(&text)));
@@ -89,13 +96,18 @@ fn inject(name: &str, text: &str) -> Outcome {
 
 /// The documents of a file, with every Pod template asking for logs.
 fn asking(text: &str) -> Vec<Value> {
-    let mut documents = values(&text.replace("}\n{", "}\n---\n{"));
+    let mut documents = documents(text);
     for template in documents.iter_mut().flat_map(templates) {
         let metadata = template.as_object_mut().unwrap().entry("metadata").or_insert_with(|| json!({}));
         let annotations = metadata.as_object_mut().unwrap().entry("annotations").or_insert_with(|| json!({}));
         annotations.as_object_mut().unwrap().insert(LOGS.0.to_owned(), json!(LOGS.1));
     }
     documents
+}
+
+/// The documents of a file; those of JSON stand one behind the other.
+fn documents(text: &str) -> Vec<Value> {
+    values(&text.replace("}\n{", "}\n---\n{"))
 }
 
 fn stream(documents: &[Value]) -> String {

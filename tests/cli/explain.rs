@@ -87,7 +87,7 @@ spec: {template: {metadata: {annotations: {podwright.dev/status: forged}}, spec:
 
 #[test]
 fn machines_get_the_same() {
-    let outcome = explain(&format!("{}---\n{}", daemon_set("other"), daemon_set("gauge")), "-o json");
+    let outcome = explain(&daemon_set("other"), "-o json");
     assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(1), ""));
     let mut told: Value = serde_json::from_str(&outcome.stdout).unwrap();
     assert_eq!(told["generation"].as_str().unwrap().len(), 12);
@@ -108,4 +108,35 @@ fn without_a_pod_there_is_nothing_to_explain() {
 #[test]
 fn colours_are_for_terminals() {
     assert!(!explain(&daemon_set("other"), "").stdout.contains('\u{1b}'));
+}
+
+#[test]
+fn what_a_mutator_does_is_told_and_why_another_policy_does_not() {
+    let filebeat = |name: &str, spec: &str| {
+        format!(
+            "apiVersion: podwright.dev/v1alpha1\nkind: Filebeat\nmetadata: {{name: {name}}}\nspec: {{image: elastic/filebeat:9.1.5, output: {{console: {{}}}}{spec}}}\n"
+        )
+    };
+    let policies = [
+        filebeat("first", ""),
+        filebeat("second", ""),
+        filebeat("staging", ", match: {namespaces: [staging]}"),
+    ];
+    let pod = |name: &str, annotations: &str| {
+        format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: {name}, annotations: {{{annotations}}}}}\nspec: {{containers: [{{name: app, image: app}}]}}\n"
+        )
+    };
+    let manifest = [
+        pod("asks", "logs.podwright.dev/paths: /a/*.log"),
+        pod("asks-by-name", "logs.podwright.dev/paths: /a/*.log, logs.podwright.dev/inject: second"),
+        pod("asks-in-vain", "logs.podwright.dev/paths: /a/*.log, logs.podwright.dev/inject: third"),
+        pod("asks-wrongly", "logs.podwright.dev/paths: a/*.log"),
+        pod("asks-not", ""),
+        pod("declines", "logs.podwright.dev/inject: \"false\""),
+    ];
+    let outcome = Folder::with("in.yaml", manifest.join("---\n"))
+        .and("policies.yaml", policies.join("---\n"))
+        .run("explain -f in.yaml --policies policies.yaml --kubernetes-version 1.33");
+    assert_snapshot!(outcome.transcript());
 }

@@ -37,10 +37,12 @@ fn every_shell_gets_completions() {
 
 #[test]
 fn a_reader_that_leaves_is_no_error() {
-    let pods = "apiVersion: v1\nkind: Pod\n---\n".repeat(4_000);
-    let folder = Folder::with("pods.yaml", pods);
+    // More than fits into a pipe.
+    let large = format!("kind: ConfigMap\ndata:\n  a: |\n{}", "    some line of it\n".repeat(20_000));
+    let folder =
+        Folder::with("large.yaml", large).and("pods.yaml", "apiVersion: v1\nkind: Pod\n---\n".repeat(500));
     for words in [
-        &["inject", "-f", "pods.yaml"][..],
+        &["inject", "-f", "large.yaml"][..],
         &["explain", "-f", "pods.yaml"],
         &["explain", "-f", "pods.yaml", "-o", "json"],
     ] {

@@ -1,5 +1,7 @@
 //! The command line, as its users see it: the real binary, its output and its exit codes.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
 mod check;
 mod corpus;
 mod explain;

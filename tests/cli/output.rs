@@ -53,6 +53,10 @@ fn json_among_yaml_is_set_apart() {
     let written = folder.run("inject -f a.json -f b.yaml").quiet();
     assert_eq!(written, "---\n{\"kind\": \"Service\"}\n---\nkind: Secret\n");
     assert_eq!(values(&written).len(), 2);
+    let folder =
+        Folder::with("a.yaml", "kind: Secret\n").and("b.json", "{\"kind\": \"A\"}\n\n{\"kind\": \"B\"}");
+    let written = folder.run("inject -f .").quiet();
+    assert_eq!(written, "kind: Secret\n---\n{\"kind\": \"A\"}\n---\n{\"kind\": \"B\"}");
     let folder = Folder::with("a.json", "{\"kind\": \"Service\"}").and("b.json", "{\"kind\": \"Secret\"}\n");
     assert_eq!(folder.run("inject -f .").quiet(), "{\"kind\": \"Service\"}\n{\"kind\": \"Secret\"}\n");
 }

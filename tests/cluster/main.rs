@@ -7,6 +7,7 @@
 
 mod api;
 mod control_plane;
+mod corpus;
 mod host_path;
 mod log_sidecar;
 mod outage;
@@ -46,6 +47,7 @@ const TRIALS: &[Row] = &[
         host_path::a_forbidden_path,
     ),
     ("a second webhook's changes and one sidecar end up in the Pod", reinvocation::a_second_webhook),
+    ("what is accepted without Podwright is accepted with it, all over the corpus", corpus::asking_for_logs),
     ("without the webhook, Fail refuses a Pod and Ignore lets it through", outage::failure_policies),
 ];
 

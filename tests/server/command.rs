@@ -12,6 +12,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use rustix::process::{Pid, Signal, kill_process};
 use rustls::RootCertStore;
+use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -52,9 +53,7 @@ impl Process {
         let address = |field: &str| listening[field].as_str().unwrap().parse().unwrap();
         let (listen, admin) = (address("listen"), address("admin"));
         let mut roots = RootCertStore::empty();
-        if let Ok(ca) =
-            rustls_pki_types::CertificateDer::from_pem_file(folder.path().join("certs/local/ca.crt"))
-        {
+        if let Ok(ca) = CertificateDer::from_pem_file(folder.path().join("certs/local/ca.crt")) {
             roots.add(ca).unwrap();
         }
         Self { child, logs, listen, admin, roots: Arc::new(roots), folder }
@@ -90,6 +89,15 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The authority that `--local` made in `folder`, if it did.
+fn roots(folder: &TempDir) -> Arc<RootCertStore> {
+    let mut roots = RootCertStore::empty();
+    if let Ok(ca) = CertificateDer::from_pem_file(folder.path().join("certs/local/ca.crt")) {
+        roots.add(ca).unwrap();
+    }
+    Arc::new(roots)
 }
 
 fn log(logs: &mpsc::Receiver<Value>, message: &str) -> Value {
@@ -160,7 +168,7 @@ async fn what_local_prints_is_ready_to_use() {
     let bundle = lines.iter().find_map(|line| line.strip_prefix("caBundle: ")).unwrap();
     let pem = BASE64.decode(bundle).unwrap();
     let mut roots = RootCertStore::empty();
-    roots.add(rustls_pki_types::CertificateDer::from_pem_slice(&pem).unwrap()).unwrap();
+    roots.add(CertificateDer::from_pem_slice(&pem).unwrap()).unwrap();
     let mut connection = connect(process.listen, Arc::new(roots)).await.unwrap();
     let answer = connection.ask(post("/mutate", body)).await;
     assert_eq!(answer.json()["response"]["allowed"], true);
@@ -188,6 +196,53 @@ async fn variables_stand_in_for_flags() {
     assert_eq!((&reviewed["uid"], &reviewed["outcome"]), (&"u-1".into(), &"allowed".into()));
     let line = reviewed.to_string();
     assert!(!line.contains("containers"), "an object is in the logs: {line}");
+    process.signal(Signal::TERM);
+    assert_eq!(process.exit().code(), Some(0));
+}
+
+#[tokio::test]
+async fn logs_that_nobody_reads_hold_up_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = podwright(&["serve", "--local", "--listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0"]);
+    command
+        .args(["--log-level=debug"])
+        .current_dir(folder.path())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap()).lines();
+    let listening: Value = stderr
+        .by_ref()
+        .map(|line| serde_json::from_str::<Value>(&line.unwrap()).unwrap())
+        .find(|line| line["message"] == "listening")
+        .unwrap();
+    let mut process = Process {
+        child,
+        logs: mpsc::channel().1,
+        listen: listening["listen"].as_str().unwrap().parse().unwrap(),
+        admin: listening["admin"].as_str().unwrap().parse().unwrap(),
+        roots: roots(&folder),
+        folder,
+    };
+    // More than the pipe and the lines that wait can hold.
+    let mut connection = connect(process.listen, process.roots.clone()).await.unwrap();
+    let request = post("/mutate", review("u-1").to_string());
+    let lost = async {
+        loop {
+            for _ in 0..500 {
+                assert_eq!(connection.ask(&request).await.status, 200);
+            }
+            let page = admin(process.admin, "GET", "/metrics").await.text();
+            if page
+                .lines()
+                .any(|line| line.starts_with("podwright_log_lines_lost_total ") && !line.ends_with(" 0"))
+            {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), lost).await.unwrap();
+    drop(connection);
     process.signal(Signal::TERM);
     assert_eq!(process.exit().code(), Some(0));
 }

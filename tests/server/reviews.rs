@@ -162,4 +162,9 @@ async fn a_decision_on_the_spot_that_took_too_long_does_not_count() {
     let mut connection = webhook.open().await;
     let answer = connection.ask(post("/mutate?timeout=10ms", review("slow").to_string())).await;
     assert_eq!((answer.status, &answer.json()["response"]["uid"]), (504, &json!("slow")));
+    for (outcome, count) in [("patched", 0), ("error", 1)] {
+        let series = format!(r#"podwright_reviews_total{{endpoint="mutate",outcome="{outcome}"}}"#);
+        assert_eq!(webhook.metric(&series).await, count, "{outcome}");
+    }
+    assert_eq!(webhook.metric(r#"podwright_edits_total{kind="LXCFS",policy="lxcfs"}"#).await, 0);
 }

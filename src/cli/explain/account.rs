@@ -192,18 +192,25 @@ impl Found {
     }
 }
 
-/// Why a Pod is not served by a policy that is for it; `None` where it is.
+/// Why a Pod is not served by a policy that is for it; `None` where it is, or asks to be.
 fn not_asked(policy: &mutators::Policy, policies: &PolicySet, subject: &Subject<'_>) -> Option<String> {
     let kind = MUTATORS.iter().find(|kind| kind.name == policy.kind)?;
-    let chosen = choose(policies, kind, subject).ok()?;
-    let names: Vec<_> = chosen.iter().map(|policy| policy.name.as_str()).collect();
-    match (kind.ask)(subject).ok()? {
-        _ if names.contains(&policy.name.as_str()) => None,
+    let Ok(asked) = (kind.ask)(subject) else {
+        return Some(format!("the annotations under {} do not read", kind.domain));
+    };
+    let chosen = choose(policies, kind, subject).unwrap_or_default();
+    if chosen.iter().any(|chosen| chosen.name == policy.name) {
+        return None;
+    }
+    let first = || chosen.first().map_or("none", |first| first.name.as_str());
+    match asked {
         Ask::Off => Some(format!("an annotation under {} turns it off", kind.domain)),
-        Ask::Nothing if names.is_empty() => Some(format!("no annotation under {} asks for it", kind.domain)),
-        Ask::Nothing | Ask::First => {
-            Some(format!("the Pod names no policy, and {} comes first by name", names.join(", ")))
+        Ask::Nothing if !policy.rules.by_default => {
+            Some(format!("no annotation under {} asks for it", kind.domain))
         }
-        Ask::Named(_) => Some(format!("the Pod asks for {}", names.join(", "))),
+        Ask::Nothing => Some(format!("{} serves by default and comes first by name", first())),
+        Ask::First => Some(format!("the Pod names no policy, and {} comes first by name", first())),
+        Ask::Named(names) if names.contains(&policy.name) => None,
+        Ask::Named(names) => Some(format!("the Pod asks for {}", names.join(", "))),
     }
 }

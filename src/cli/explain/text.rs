@@ -28,7 +28,7 @@ fn write_one(account: &Account, palette: Palette, out: &mut impl Write) -> io::R
     };
     writeln!(out, "{file}:{line}: {}: {summary}", palette.name(title))?;
     for part in &account.policies {
-        write_part(part, palette, out)?;
+        write_part(part, account.verdict, palette, out)?;
     }
     for rejection in &account.rejections {
         writeln!(out, "  {} {rejection}", palette.error("cannot be given:"))?;
@@ -46,7 +46,7 @@ fn write_one(account: &Account, palette: Palette, out: &mut impl Write) -> io::R
     Ok(())
 }
 
-fn write_part(part: &Part, palette: Palette, out: &mut impl Write) -> io::Result<()> {
+fn write_part(part: &Part, verdict: Verdict, palette: Palette, out: &mut impl Write) -> io::Result<()> {
     let policy = format!("{} {}", part.kind, part.policy);
     let policy = palette.name(policy);
     match &part.effect {
@@ -59,13 +59,17 @@ fn write_part(part: &Part, palette: Palette, out: &mut impl Write) -> io::Result
         Effect::Passed => writeln!(out, "  {policy}: fine"),
         Effect::NotApplied => writeln!(out, "  {policy}: {}", palette.error("asked for, and not applied")),
         Effect::Applied { facts } => {
-            writeln!(out, "  {policy}: {}", palette.good("applied"))?;
+            match verdict {
+                Verdict::Admitted => writeln!(out, "  {policy}: {}", palette.good("applied"))?,
+                // A Pod that is refused gets nothing.
+                Verdict::Refused | Verdict::Fault => writeln!(out, "  {policy}: could be applied")?,
+            }
             facts.iter().try_for_each(|(name, fact)| writeln!(out, "    {name}: {}", plain(fact)))
         }
         Effect::Violated { action, violations } => {
             // An exemption is of the policy, so what it does for one violation it does for all.
             let exemption = violations.iter().find_map(|found| found.exemption.as_deref());
-            writeln!(out, "  {policy}: {}", verdict(*action, exemption, palette))?;
+            writeln!(out, "  {policy}: {}", consequence(*action, exemption, palette))?;
             violations.iter().try_for_each(|Found { field, message, expired, .. }| {
                 writeln!(out, "    {field}: {message}")?;
                 expired.iter().try_for_each(|expired| writeln!(out, "    {expired}"))
@@ -74,7 +78,7 @@ fn write_part(part: &Part, palette: Palette, out: &mut impl Write) -> io::Result
     }
 }
 
-fn verdict(action: Action, exemption: Option<&str>, palette: Palette) -> String {
+fn consequence(action: Action, exemption: Option<&str>, palette: Palette) -> String {
     match (exemption, action) {
         (Some(exemption), _) => format!("exempt by {exemption}"),
         (None, Action::Deny) => palette.error("denied").to_string(),

@@ -3,9 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use super::hints::Input;
-use super::sidecar::DATA_PATH;
 use super::volumes::Plan;
-use super::{Filebeat, Version};
+use super::{DATA_PATH, Filebeat, Version};
 use crate::pod::Workload;
 use crate::yaml;
 

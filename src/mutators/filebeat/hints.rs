@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::settings::{self, Settings};
-use super::{CONTAINER, DOMAIN};
+use super::{CONTAINER, DOMAIN, VOLUME_PREFIX};
 use crate::mutators::annotations::{self, Annotation};
 use crate::mutators::{Ask, Rejection};
 use crate::pod::{AbsolutePath, Container, Group, Pod};
@@ -11,6 +11,9 @@ use crate::policy::nearest;
 
 /// The annotation with which `kubectl` knows a Pod's main container.
 const DEFAULT_CONTAINER: &str = "kubectl.kubernetes.io/default-container";
+
+/// How many paths one Pod may have: each may become a volume, and all of them are gone through for each.
+const MAX_PATHS: usize = 100;
 
 /// One input: files of one container, and how they are read.
 #[derive(Debug, Clone)]
@@ -92,6 +95,13 @@ pub(super) fn inputs(pod: &Pod) -> Result<Vec<Input>, Vec<Rejection>> {
             Err(found) => rejections.extend(found),
         }
     }
+    let paths: usize = inputs.iter().map(|input: &Input| input.settings.paths.len()).sum();
+    if paths > MAX_PATHS {
+        let message = format!(
+            "its annotations name {paths} paths of log files, and one Pod may have {MAX_PATHS}; use wildcards"
+        );
+        rejections.push(Rejection::new(format!("annotations under {DOMAIN}"), message));
+    }
     if inputs.is_empty() && rejections.is_empty() {
         let message = "Filebeat is asked for, but no file to read; add logs.podwright.dev/paths, such as /app/logs/*.log";
         rejections.push(Rejection::new(format!("annotation {DOMAIN}/inject"), message));
@@ -144,22 +154,28 @@ fn inputs_of<'a>(
 }
 
 /// The containers that keys without a container mean: the one that `kubectl` knows as the main one; else those that
-/// mount a volume where the files are, as they do once Podwright has been here; else every app container.
+/// mount a volume where the files are; else every app container. Once Podwright has been here, volumes that it made
+/// tell which those were: what another webhook has added since is not among them.
 fn writers<'a>(pod: &'a Pod, bases: &[&AbsolutePath]) -> impl Iterator<Item = &'a str> {
     let main =
         pod.annotation(DEFAULT_CONTAINER).filter(|name| app_containers(pod).any(|one| one.name() == *name));
-    let mounts_there = |container: &Container<'_>| {
+    let mounts_there = |container: &Container<'_>, made_by_us: bool| {
         bases.iter().any(|base| {
             container
                 .mounts()
+                .filter(|mount| mount.volume().starts_with(VOLUME_PREFIX) == made_by_us)
                 .any(|mount| mount.path().parse().is_ok_and(|at: AbsolutePath| at.is_at_or_above(base)))
         })
     };
+    let is_first = super::ours(pod).is_none();
     let apps = || app_containers(pod).filter(|one| one.group == Group::App);
-    let mounting: Vec<_> = apps().filter(mounts_there).map(|one| one.name()).collect();
+    let mounting = |made_by_us| -> Vec<_> {
+        apps().filter(|one| mounts_there(one, made_by_us)).map(|one| one.name()).collect()
+    };
+    let mounting = Some(mounting(false)).filter(|names| !names.is_empty()).unwrap_or_else(|| mounting(true));
     apps().map(|container| container.name()).filter(move |name| match main {
         Some(main) => *name == main,
-        None => mounting.is_empty() || mounting.contains(name),
+        None => mounting.contains(name) || mounting.is_empty() && is_first,
     })
 }
 

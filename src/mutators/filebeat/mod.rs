@@ -34,6 +34,12 @@ pub(super) const CONFIG_ANNOTATION: &str = "podwright.dev/filebeat.yml";
 const DOMAIN: &str = "logs.podwright.dev";
 /// The sidecar's name.
 const CONTAINER: &str = "podwright-filebeat";
+/// The names of the volumes that are made for logs begin with this.
+const VOLUME_PREFIX: &str = "podwright-logs-";
+/// Where Filebeat keeps its registry; the volume outlives the container.
+const DATA_PATH: &str = "/var/lib/podwright/filebeat";
+/// Where the sidecar finds the certificates of its output.
+const TLS_PATH: &str = "/etc/podwright/tls";
 /// What all annotations of an object may hold. Source: `k8s.io/apimachinery/pkg/api/validation/objectmeta.go`.
 const ANNOTATIONS_LIMIT_BYTES: usize = 256 * 1024;
 /// How long a Pod has to end, in seconds, where it does not say.

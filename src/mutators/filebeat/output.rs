@@ -4,10 +4,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use super::{DATA_PATH, TLS_PATH};
 use crate::policy::NonEmpty;
-
-/// Where mounted certificates are.
-pub(super) const TLS_PATH: &str = "/etc/podwright/tls";
 
 /// Exactly one output.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -148,7 +146,7 @@ impl Output {
                 ("kafka", &to.settings)
             }
             Self::File(to) => {
-                out.insert("path".to_owned(), format!("{}/output", super::sidecar::DATA_PATH).into());
+                out.insert("path".to_owned(), format!("{DATA_PATH}/output").into());
                 text(&mut out, "filename", to.filename.as_ref());
                 ("file", &to.settings)
             }

@@ -1,6 +1,5 @@
 //! Paths of log files: absolute globs, as Filebeat expands them.
 
-use super::settings::items;
 use crate::mutators::Rejection;
 use crate::mutators::annotations::Annotation;
 use crate::pod::{AbsolutePath, PathError};
@@ -80,7 +79,7 @@ impl LogPath {
             return Err(annotation
                 .reject("Filebeat's globs have no braces; write each path out, separated by commas"));
         }
-        items(annotation.value).map(|text| Self::read(text, annotation)).collect()
+        annotation.items().map(|text| Self::read(text, annotation)).collect()
     }
 
     fn read(text: &str, annotation: &Annotation<'_>) -> Result<Self, Rejection> {

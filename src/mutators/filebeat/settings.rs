@@ -144,7 +144,7 @@ impl Settings {
             "exclude_lines" => self.exclude_lines = patterns(annotation)?,
             "encoding" => self.encoding = Some(one_of(ENCODINGS, annotation)?.to_owned()),
             "fields" => {
-                for pair in items(annotation.value) {
+                for pair in annotation.items() {
                     let Some((name, value)) = pair.split_once('=') else {
                         return Err(annotation
                             .reject(format!("{pair:?} is no field; expected name=value,name=value")));
@@ -269,7 +269,7 @@ fn patterns(annotation: &Annotation<'_>) -> Result<Vec<String>> {
     if let Ok(list) = serde_json::from_str::<Vec<String>>(annotation.value) {
         return list.iter().map(|text| regex(text, annotation)).collect();
     }
-    let texts: Vec<_> = items(annotation.value).collect();
+    let texts: Vec<_> = annotation.items().collect();
     let is_torn = |text: &&str| text.matches('{').count() != text.matches('}').count();
     if texts.len() > 1
         && (texts.iter().any(is_torn) || texts.iter().any(|text| pattern::check(text).is_err()))
@@ -337,9 +337,4 @@ fn target(annotation: &Annotation<'_>) -> Result<String> {
         );
         Err(annotation.reject(message))
     }
-}
-
-/// The items of a list that commas separate.
-pub(super) fn items(list: &str) -> impl Iterator<Item = &str> {
-    list.split(',').map(str::trim).filter(|item| !item.is_empty())
 }

@@ -3,13 +3,10 @@
 use serde_json::{Map, Value, json};
 
 use super::hints::Input;
-use super::output::TLS_PATH;
 use super::volumes::Plan;
-use super::{CONFIG_ANNOTATION, CONTAINER, Filebeat};
+use super::{CONFIG_ANNOTATION, CONTAINER, DATA_PATH, Filebeat, TLS_PATH};
 use crate::pod::{Draft, Pod};
 
-/// Where Filebeat keeps its registry; the volume outlives the container.
-pub(super) const DATA_PATH: &str = "/var/lib/podwright/filebeat";
 /// The volume that the rendered configuration arrives in; it marks a container as ours.
 pub(super) const CONFIG_VOLUME: &str = "podwright-filebeat-config";
 const CONFIG_PATH: &str = "/etc/podwright/filebeat";

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use serde_json::{Map, Value, json};
 
+use super::VOLUME_PREFIX;
 use super::hints::Input;
 use super::path::{LogPath, hides_system};
 use crate::mutators::Rejection;
@@ -12,8 +13,6 @@ use crate::pod::{AbsolutePath, Container, Draft, Group, Mount, Pod, Quantity};
 /// Where the sidecar sees the volumes of a container: this, the container's name, and where the container has it, with
 /// `-` for `/`. Never one within another: a directory to mount on cannot be made in a volume mounted read-only.
 const LOGS_ROOT: &str = "/logs";
-/// The names of the volumes that are added begin with this.
-const VOLUME_PREFIX: &str = "podwright-logs-";
 /// Volumes that Kubernetes fills and no app can write to.
 const READ_ONLY_SOURCES: &[&str] = &["configMap", "secret", "downwardAPI", "projected", "image"];
 
