@@ -111,7 +111,7 @@ const WRONG: &[(&str, &str, &[&str])] = &[
     ),
     ("web.logs.podwright.dev/3.encoding", "utf-8", &["add web.logs.podwright.dev/3.paths"]),
     ("app.logs.podwright.dev/9.paths", "/by-variable/a.log", &["$(GONE)", "not in env of container \"app\""]),
-    ("faketime.podwright.dev/tim", "+2d", &["no mutator knows this key"]),
+    ("dates.podwright.dev/time", "+2d", &["no mutator knows this key"]),
 ];
 
 #[test]

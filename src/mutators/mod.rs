@@ -4,6 +4,8 @@
 //! a page in `docs/`, and a row in [`MUTATORS`].
 
 pub mod annotations;
+mod container;
+mod faketime;
 mod filebeat;
 mod lxcfs;
 
@@ -19,10 +21,14 @@ use crate::policy::{Envelope, Match, OwnMount, OwnMounts, Subject};
 use crate::yaml;
 
 /// Every mutator, in the order in which they run.
-pub const MUTATORS: &[Kind] = &[Kind::of::<filebeat::Filebeat>(), Kind::of::<lxcfs::Lxcfs>()];
+pub const MUTATORS: &[Kind] =
+    &[Kind::of::<filebeat::Filebeat>(), Kind::of::<lxcfs::Lxcfs>(), Kind::of::<faketime::Faketime>()];
 
 /// The annotations that Podwright writes. What a user puts there is overwritten or removed.
 pub const OWN_ANNOTATIONS: &[&str] = &[annotations::STATUS, filebeat::CONFIG_ANNOTATION];
+
+/// What the names of the containers and volumes that Podwright itself adds begin with.
+const OWN_NAMES: &str = "podwright-";
 
 /// Edits a Pod. The spec of a policy is its own mutator: loading compiles it.
 pub trait Mutator: fmt::Debug + Send + Sync {

@@ -58,6 +58,41 @@ impl<'a> Draft<'a> {
         self.push(&["spec", group.field()], container);
     }
 
+    /// Puts a container in front of one group. Indices into that group move by one.
+    pub fn put_container_first(&mut self, group: Group, container: Value) {
+        let list = PointerBuf::from_tokens(["spec", group.field()]);
+        if list.resolve(self.pod().as_value()).is_ok_and(Value::is_array) {
+            let path = list.with_trailing_token(Token::from(0_usize));
+            self.record(PatchOperation::Add(AddOperation { path, value: container }));
+        } else {
+            self.push_container(group, container);
+        }
+    }
+
+    /// Sets a variable of a container: where `env` has it (the last of several, as Kubernetes takes it), else behind
+    /// the others.
+    pub fn set_env(&mut self, group: Group, index: usize, name: &str, value: &str) {
+        let held = self.pod().containers_in(group).nth(index);
+        let entries = held.and_then(|container| container.field("env")).and_then(Value::as_array);
+        let place = entries.and_then(|entries| {
+            let named = |entry: &Value| entry.get("name").and_then(Value::as_str) == Some(name);
+            let place = entries.iter().rposition(named)?;
+            let is_set = entries.get(place)?.get("value").and_then(Value::as_str) == Some(value);
+            Some((place.to_string(), is_set))
+        });
+        let index = index.to_string();
+        match place {
+            Some((_, true)) => {}
+            Some((place, false)) => {
+                self.put(&["spec", group.field(), &index, "env", &place, "value"], value.into());
+            }
+            None => {
+                let entry = serde_json::json!({ "name": name, "value": value });
+                self.push(&["spec", group.field(), &index, "env"], entry);
+            }
+        }
+    }
+
     /// Appends an entry to one list of a container (`volumeMounts`, `env`).
     pub fn push_to_container(&mut self, group: Group, index: usize, list: &str, entry: Value) {
         self.push(&["spec", group.field(), &index.to_string(), list], entry);
@@ -190,6 +225,34 @@ mod tests {
         });
         assert_eq!(pod["spec"]["volumes"].as_array().unwrap().len(), 2);
         assert_eq!(operations[1].path().as_str(), "/spec/volumes/1");
+    }
+
+    #[test]
+    fn a_container_goes_in_front() {
+        let (pod, _) = edited(bare(), |draft| {
+            draft.put_container_first(Group::Init, json!({"name": "b", "image": "b"}));
+            draft.put_container_first(Group::Init, json!({"name": "a", "image": "a"}));
+        });
+        let names: Vec<_> =
+            pod["spec"]["initContainers"].as_array().unwrap().iter().map(|one| &one["name"]).collect();
+        assert_eq!(names, ["a", "b"]);
+    }
+
+    #[test]
+    fn a_variable_is_set_where_it_stands() {
+        let mut original = bare();
+        original["spec"]["containers"][0]["env"] =
+            json!([{"name": "A", "value": "0"}, {"name": "A", "value": "1"}, {"name": "B"}]);
+        let (pod, operations) = edited(original, |draft| {
+            draft.set_env(Group::App, 0, "A", "2");
+            draft.set_env(Group::App, 0, "B", "3");
+            draft.set_env(Group::App, 0, "B", "3");
+            draft.set_env(Group::App, 0, "C", "4");
+        });
+        let env = json!([{"name": "A", "value": "0"}, {"name": "A", "value": "2"}, {"name": "B", "value": "3"},
+            {"name": "C", "value": "4"}]);
+        assert_eq!(pod["spec"]["containers"][0]["env"], env);
+        assert_eq!(operations.len(), 3);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 mod containers;
 mod edit;
 mod path;
+mod qos;
 mod quantity;
 mod read;
 mod template;
@@ -14,6 +15,7 @@ mod workload;
 pub use containers::{Container, Group, Mount};
 pub use edit::{Draft, Edited};
 pub use path::{AbsolutePath, PathError};
+pub use qos::COMPUTE;
 pub use quantity::{Quantity, QuantityError};
 pub use read::{Pod, PodError, Volume};
 pub use template::template_pointer;

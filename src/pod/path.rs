@@ -26,10 +26,10 @@ pub enum PathError {
 }
 
 impl AbsolutePath {
-    /// `/`.
+    /// The path of these segments, each of them a plain name.
     #[must_use]
-    pub fn root() -> Self {
-        Self("/".to_owned())
+    pub fn of<const DEPTH: usize>(segments: [&str; DEPTH]) -> Self {
+        Self(format!("/{}", segments.join("/")))
     }
 
     /// The path as text.

@@ -21,6 +21,7 @@ pub struct PolicySet {
 
 /// The policies that ship in the binary, by file name.
 pub const EMBEDDED: &[(&str, &str)] = &[
+    ("policies/faketime.yaml", include_str!("../../policies/faketime.yaml")),
     ("policies/filebeat.yaml", include_str!("../../policies/filebeat.yaml")),
     ("policies/host-path.yaml", include_str!("../../policies/host-path.yaml")),
     ("policies/lxcfs.yaml", include_str!("../../policies/lxcfs.yaml")),

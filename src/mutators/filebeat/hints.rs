@@ -37,13 +37,13 @@ pub(super) fn ask(pod: &Pod) -> Result<Ask, Rejection> {
                 ask = Ask::First;
             }
         } else if annotation.container.is_some() {
-            settings::boolean(&annotation)?;
+            annotation.boolean()?;
         } else {
             match annotation.value {
                 "false" => return Ok(Ask::Off),
                 "true" => ask = Ask::First,
                 name if is_policy_name(name) => ask = Ask::Named(vec![name.to_owned()]),
-                _ => return settings::boolean(&annotation).map(|_| Ask::First),
+                _ => return annotation.boolean().map(|_| Ask::First),
             }
         }
     }

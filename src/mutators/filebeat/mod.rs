@@ -13,15 +13,16 @@ mod settings;
 mod sidecar;
 mod volumes;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer, Serialize, de};
+use serde::{Deserialize, Deserializer, de};
 use serde_json::{Map, Value, json};
 
 use self::hints::Input;
 use self::output::Output;
 use self::volumes::Plan;
+use super::container::{ImagePullPolicy, Resources};
 use super::{Ask, FailurePolicy, Mutator, Rejection, Rules, Spec};
 use crate::pod::{Draft, Group, Pod, Quantity};
 use crate::policy::{Glob, Match, NonEmpty, Subject};
@@ -104,18 +105,6 @@ enum Version {
     Nine,
 }
 
-/// When an image is pulled.
-#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, JsonSchema)]
-enum ImagePullPolicy {
-    /// Every time.
-    Always,
-    /// When the node does not have it.
-    #[default]
-    IfNotPresent,
-    /// Never.
-    Never,
-}
-
 /// How the sidecar runs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -138,16 +127,6 @@ enum Jobs {
     Refuse,
     /// It is admitted, and its author told.
     Warn,
-}
-
-/// Resources of a container.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-struct Resources {
-    /// What is reserved.
-    requests: BTreeMap<String, Quantity>,
-    /// What may be used.
-    limits: BTreeMap<String, Quantity>,
 }
 
 /// A span of whole seconds, written `10s` or `1m`.

@@ -169,11 +169,6 @@ pub(super) fn unknown(suffix: &str, annotation: &Annotation<'_>) -> Rejection {
     annotation.reject(format!("this key is not known; {hint}"))
 }
 
-/// A boolean as an annotation has it.
-pub(super) fn boolean(annotation: &Annotation<'_>) -> Result<bool> {
-    annotation.boolean()
-}
-
 /// Filebeat reads `${NAME}` as a reference, to its credentials for one, and `$$` and `$}` as escapes for it.
 fn plain(annotation: &Annotation<'_>) -> Result<()> {
     if let Some(reference) = ["${", "$$", "$}"].iter().find(|text| annotation.value.contains(**text)) {
@@ -195,7 +190,7 @@ fn multiline_option(option: &str, annotation: &Annotation<'_>) -> Result<Value> 
     Ok(match option {
         "type" => one_of(&["pattern", "count", "while_pattern"], annotation)?.into(),
         "pattern" | "flush_pattern" => regex(annotation.value, annotation)?.into(),
-        "negate" | "skip_newline" => boolean(annotation)?.into(),
+        "negate" | "skip_newline" => annotation.boolean()?.into(),
         "match" => one_of(&["after", "before"], annotation)?.into(),
         "max_lines" => number(annotation, 1..=100_000)?.into(),
         "count_lines" => number(annotation, 1..=100_000)?.into(),
@@ -207,7 +202,7 @@ fn multiline_option(option: &str, annotation: &Annotation<'_>) -> Result<Value> 
 fn json_option(option: &str, annotation: &Annotation<'_>) -> Result<Value> {
     Ok(match option {
         "keys_under_root" | "overwrite_keys" | "expand_keys" | "add_error_key" | "ignore_decoding_error" => {
-            boolean(annotation)?.into()
+            annotation.boolean()?.into()
         }
         "target" | "message_key" | "document_id" => field_name(annotation.value, annotation)?.into(),
         _ => return Err(unknown(&format!("json.{option}"), annotation)),

@@ -5,16 +5,13 @@ use serde_json::{Map, Value, json};
 use super::hints::Input;
 use super::volumes::Plan;
 use super::{CONFIG_ANNOTATION, CONTAINER, DATA_PATH, Filebeat, TLS_PATH};
-use crate::pod::{Container, Draft, Group, Pod, Quantity};
+use crate::pod::{Draft, Pod};
 
 /// The volume that the rendered configuration arrives in; it marks a container as ours.
 pub(super) const CONFIG_VOLUME: &str = "podwright-filebeat-config";
 const CONFIG_PATH: &str = "/etc/podwright/filebeat";
 const DATA_VOLUME: &str = "podwright-filebeat-data";
 const TLS_VOLUME: &str = "podwright-filebeat-tls";
-
-/// The resources that decide over a Pod's quality of service.
-const COMPUTE: [&str; 2] = ["cpu", "memory"];
 
 /// The volumes of the sidecar: name, source.
 pub(super) fn volumes(policy: &Filebeat) -> Vec<(&'static str, &'static str, Value)> {
@@ -77,7 +74,7 @@ pub(super) fn container(
         set("restartPolicy", "Always".into());
     }
     set("env", env(policy, plan).into());
-    set("resources", resources(policy, pod));
+    set("resources", policy.resources.within(pod));
     set("securityContext", security_context(policy, pod, inputs));
     set("volumeMounts", mounts(policy, plan).into());
     Value::Object(container)
@@ -97,44 +94,6 @@ fn env(policy: &Filebeat, plan: &Plan) -> Vec<Value> {
     env.extend(policy.output.env());
     env.extend(plan.env.iter().filter(|(name, _)| !taken(name)).map(|(_, entry)| entry.clone()));
     env
-}
-
-/// The policy's resources; in a Guaranteed Pod the requests are the limits, or the Pod would be Burstable.
-fn resources(policy: &Filebeat, pod: &Pod) -> Value {
-    let mut resources = policy.resources.clone();
-    if is_guaranteed(pod) {
-        for resource in COMPUTE {
-            let amount = resources.limits.get(resource).or_else(|| resources.requests.get(resource)).cloned();
-            if let Some(amount) = amount {
-                resources.limits.insert(resource.to_owned(), amount.clone());
-                resources.requests.insert(resource.to_owned(), amount);
-            }
-        }
-    }
-    let lists = [("requests", resources.requests), ("limits", resources.limits)];
-    lists
-        .into_iter()
-        .filter(|(_, amounts)| !amounts.is_empty())
-        .map(|(list, amounts)| (list, json!(amounts)))
-        .collect()
-}
-
-/// Whether every container has limits for CPU and memory, and requests that equal them or are left out.
-/// Source: `k8s.io/kubernetes/pkg/apis/core/v1/helper/qos`.
-fn is_guaranteed(pod: &Pod) -> bool {
-    let amount = |container: &Container<'_>, list, resource| match container.resource(list, resource)? {
-        Value::String(text) => text.parse::<Quantity>().ok(),
-        number => number.to_string().parse().ok(),
-    };
-    let is_fixed = |container: &Container<'_>, resource| {
-        let limit = amount(container, "limits", resource);
-        let request = amount(container, "requests", resource);
-        limit.is_some() && (request.is_none() || request == limit)
-    };
-    let mut containers =
-        [Group::App, Group::Init].into_iter().flat_map(|group| pod.containers_in(group)).peekable();
-    containers.peek().is_some()
-        && containers.all(|container| COMPUTE.iter().all(|resource| is_fixed(&container, resource)))
 }
 
 /// The `restricted` Pod Security Standard, as the user who writes the logs.

@@ -87,7 +87,7 @@ pub(super) fn usual() -> Vec<ProcFile> {
 
 /// What a policy mounts.
 pub(super) fn pieces(written: &Written) -> Result<Vec<Piece>, String> {
-    if written.root == AbsolutePath::root() {
+    if written.root == AbsolutePath::of([]) {
         return Err(format!("root: LXCFS cannot be mounted at /; expected a path such as {DEFAULT_ROOT}"));
     }
     let root = written.root.as_str();
@@ -124,7 +124,7 @@ pub(super) fn pieces(written: &Written) -> Result<Vec<Piece>, String> {
 
 /// The directory above LXCFS, into which the node's later mounts propagate.
 fn parent(root: &AbsolutePath) -> Result<Piece, String> {
-    let parent = root.parent().unwrap_or_else(AbsolutePath::root);
+    let parent = root.parent().unwrap_or_else(|| AbsolutePath::of([]));
     let is_above = |private: &&&str| private.parse().is_ok_and(|path| parent.is_at_or_above(&path));
     if let Some(private) = PRIVATE.iter().find(is_above) {
         return Err(format!(

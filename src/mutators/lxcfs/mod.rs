@@ -251,5 +251,5 @@ impl Lxcfs {
 
 /// Where the packages of distributions mount it.
 fn root() -> AbsolutePath {
-    files::DEFAULT_ROOT.parse().unwrap_or_else(|_| AbsolutePath::root())
+    files::DEFAULT_ROOT.parse().unwrap_or_else(|_| AbsolutePath::of([]))
 }
