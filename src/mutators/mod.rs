@@ -5,6 +5,7 @@
 
 pub mod annotations;
 mod filebeat;
+mod sidecar;
 
 use std::fmt;
 
@@ -13,12 +14,12 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::pod::Draft;
+use crate::pod::{Draft, Pod};
 use crate::policy::{Envelope, Match, Subject};
 use crate::yaml;
 
 /// Every mutator, in the order in which they run.
-pub const MUTATORS: &[Kind] = &[Kind::of::<filebeat::Filebeat>()];
+pub const MUTATORS: &[Kind] = &[Kind::of::<filebeat::Filebeat>(), Kind::of::<sidecar::Sidecar>()];
 
 /// The annotations that Podwright writes. What a user puts there is overwritten or removed.
 pub const OWN_ANNOTATIONS: &[&str] = &[annotations::STATUS, filebeat::CONFIG_ANNOTATION];
@@ -35,6 +36,11 @@ pub trait Mutator: fmt::Debug + Send + Sync {
         draft: &mut Draft<'_>,
         warnings: &mut Vec<String>,
     ) -> Result<Map<String, Value>, Vec<Rejection>>;
+
+    /// The containers of a Pod that an earlier pass has added: no mutator may take them for the app's.
+    fn own_containers<'p>(&self, _pod: &'p Pod) -> Vec<&'p str> {
+        Vec::new()
+    }
 }
 
 /// The spec of a mutator's policy: what all mutators share, and what this one takes.
@@ -182,7 +188,14 @@ impl Policy {
         draft: &mut Draft<'_>,
         warnings: &mut Vec<String>,
     ) -> Result<Mutation, Vec<Rejection>> {
+        draft.sign(format!("{} policy {}", self.kind, self.name));
         let facts = self.mutator.mutate(subject, draft, warnings)?;
         Ok(Mutation { kind: self.kind, policy: self.name.clone(), facts })
+    }
+
+    /// The containers of a Pod that an earlier pass of this policy has added.
+    #[must_use]
+    pub fn own_containers<'p>(&self, pod: &'p Pod) -> Vec<&'p str> {
+        self.mutator.own_containers(pod)
     }
 }

@@ -20,6 +20,7 @@ pub struct PolicySet {
 /// The policies that ship in the binary, by file name.
 pub const EMBEDDED: &[(&str, &str)] = &[
     ("policies/filebeat.yaml", include_str!("../../policies/filebeat.yaml")),
+    ("policies/sidecar.yaml", include_str!("../../policies/sidecar.yaml")),
     ("policies/host-path.yaml", include_str!("../../policies/host-path.yaml")),
 ];
 
