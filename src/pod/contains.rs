@@ -39,10 +39,7 @@ fn is_empty(value: &Value) -> bool {
 
 /// The fields of volumes, containers and claims that hold quantities: elsewhere `1` and `1000m` are two texts.
 fn is_quantity(key: &str) -> bool {
-    matches!(
-        key,
-        "cpu" | "memory" | "ephemeral-storage" | "storage" | "sizeLimit" | "divisor"
-    )
+    matches!(key, "cpu" | "memory" | "ephemeral-storage" | "storage" | "sizeLimit" | "divisor")
 }
 
 fn is_equal(actual: &Value, desired: &Value) -> bool {
@@ -68,7 +65,10 @@ mod tests {
                 json!({"name": "a", "imagePullPolicy": "Always", "terminationMessagePath": "/dev/termination-log"}),
                 json!({"name": "a"}),
             ),
-            (json!({"ports": [{"containerPort": 1, "protocol": "TCP"}]}), json!({"ports": [{"containerPort": 1}]})),
+            (
+                json!({"ports": [{"containerPort": 1, "protocol": "TCP"}]}),
+                json!({"ports": [{"containerPort": 1}]}),
+            ),
             (json!([{"name": "added"}, {"name": "b"}, {"name": "a"}]), json!([{"name": "a"}, {"name": "b"}])),
             (json!({"name": "A"}), json!({"name": "A", "value": "", "readOnly": false, "args": [], "n": 0})),
             (json!({"emptyDir": {"sizeLimit": "1Gi"}}), json!({"emptyDir": {"sizeLimit": "1024Mi"}})),

@@ -32,9 +32,11 @@ fn something(policy: &Fields) -> Checked {
         && policy.annotations.is_empty()
         && policy.labels.is_empty();
     if is_nothing {
-        return Err("the policy adds nothing; give it containers, initContainers, volumes, volumeMounts, env, \
+        return Err(
+            "the policy adds nothing; give it containers, initContainers, volumes, volumeMounts, env, \
                     imagePullSecrets, hostAliases, shareProcessNamespace, annotations or labels"
-            .to_owned());
+                .to_owned(),
+        );
     }
     if policy.position == Position::First && policy.init_containers.is_empty() {
         return Err("position: first is for initContainers, and there are none; leave it out".to_owned());
@@ -96,8 +98,7 @@ fn volumes(policy: &Fields) -> Checked {
         let name = |mount: &serde_json::Value| mount.get("name")?.as_str().map(str::to_owned);
         container.list("volumeMounts").filter_map(name).map(|name| (container.name(), name))
     });
-    let of_app =
-        policy.volume_mounts.iter().map(|mount| ("volumeMounts", mount.object.name().to_owned()));
+    let of_app = policy.volume_mounts.iter().map(|mount| ("volumeMounts", mount.object.name().to_owned()));
     for (place, volume) in of_containers.chain(of_app) {
         if !names.contains(volume.as_str()) {
             return Err(format!(

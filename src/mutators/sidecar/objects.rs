@@ -161,11 +161,14 @@ impl Shape for Container {
         for variable in entries("env").filter_map(Value::as_object) {
             Object::<EnvVar>::read(variable.clone())?;
         }
-        let on_host = |port: &&Value| port.get("hostPort").and_then(Value::as_i64).is_some_and(|port| port != 0);
+        let on_host =
+            |port: &&Value| port.get("hostPort").and_then(Value::as_i64).is_some_and(|port| port != 0);
         if let Some(port) = entries("ports").find(on_host) {
             let port = port.get("hostPort").unwrap_or(port);
             // Validators judge the whole Pod, and could refuse what the policy itself has added.
-            return Err(format!("hostPort {port} takes a port of the node; leave it out, or use a DaemonSet"));
+            return Err(format!(
+                "hostPort {port} takes a port of the node; leave it out, or use a DaemonSet"
+            ));
         }
         Ok(())
     }
@@ -214,9 +217,11 @@ impl Shape for Volume {
         label(object)?;
         if object.contains_key("hostPath") {
             // The HostPath validator judges the whole Pod, and could refuse what the policy itself has added.
-            return Err("a Sidecar policy mounts no path of the node; use an emptyDir, a configMap, a csi volume or \
+            return Err(
+                "a Sidecar policy mounts no path of the node; use an emptyDir, a configMap, a csi volume or \
                         a persistentVolumeClaim, and for files of LXCFS an LXCFS policy"
-                .to_owned());
+                    .to_owned(),
+            );
         }
         let sources: Vec<_> = object
             .iter()

@@ -65,7 +65,8 @@ impl<'w, 'd> Work<'w, 'd> {
         for name in policy.app_volumes.iter().map(|name| name.as_str()) {
             let pod = self.draft.pod();
             // A volume that the Pod mounts counts as there: a StatefulSet makes it from a claim template.
-            let is_mounted = || pod.containers().flat_map(|one| one.mounts()).any(|mount| mount.volume() == name);
+            let is_mounted =
+                || pod.containers().flat_map(|one| one.mounts()).any(|mount| mount.volume() == name);
             if pod.volume(name).is_none() && !is_mounted() {
                 let message = format!(
                     "{} mounts the Pod's volume {name:?}, which the Pod does not have; add it, or do without the policy",
@@ -175,7 +176,8 @@ impl<'w, 'd> Work<'w, 'd> {
                 )
             })
             .collect();
-        self.rejections.extend(messages.into_iter().map(|message| Rejection::new("spec.containers", message)));
+        self.rejections
+            .extend(messages.into_iter().map(|message| Rejection::new("spec.containers", message)));
     }
 
     fn add_host_aliases(&mut self) {
@@ -189,7 +191,8 @@ impl<'w, 'd> Work<'w, 'd> {
                     Some((_, held)) if held.parse() == Ok(alias.ip) => {}
                     Some((index, held)) => {
                         let place = format!("spec.hostAliases[{index}]");
-                        let other = self.draft.author_of("hostAliases", &held).unwrap_or("the Pod").to_owned();
+                        let other =
+                            self.draft.author_of("hostAliases", &held).unwrap_or("the Pod").to_owned();
                         let message = format!(
                             "{} gives {name:?} the address {ip}, and {other} {held}; {REMOVE}, or do without the policy",
                             self.draft.author()
@@ -219,7 +222,8 @@ impl<'w, 'd> Work<'w, 'd> {
         if !self.policy.share_process_namespace {
             return;
         }
-        let is = |field: &str, value: bool| self.draft.pod().spec(field).and_then(Value::as_bool) == Some(value);
+        let is =
+            |field: &str, value: bool| self.draft.pod().spec(field).and_then(Value::as_bool) == Some(value);
         let taken = if is("shareProcessNamespace", false) {
             Some(("spec.shareProcessNamespace", "is set to false by the Pod"))
         } else if is("hostPID", true) {
@@ -284,8 +288,7 @@ impl<'w, 'd> Work<'w, 'd> {
     fn facts(&self) -> Map<String, Value> {
         let volumes: Vec<_> = self.policy.volumes.iter().map(Object::name).collect();
         let (containers, init_containers) = (self.names(Group::App), self.names(Group::Init));
-        let lists =
-            [("containers", containers), ("initContainers", init_containers), ("volumes", volumes)];
+        let lists = [("containers", containers), ("initContainers", init_containers), ("volumes", volumes)];
         lists.into_iter().map(|(key, names)| (key.to_owned(), json!(names))).collect()
     }
 
