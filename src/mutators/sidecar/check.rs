@@ -138,3 +138,107 @@ fn hosts(policy: &Fields) -> Checked {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::mutators::sidecar::Sidecar;
+    use crate::policy::Envelope;
+    use crate::yaml;
+
+    const HEAD: &str = "apiVersion: podwright.dev/v1alpha1\nkind: Sidecar\nmetadata: {name: a}\nspec:\n";
+
+    fn load(spec: &str) -> Result<Envelope<Sidecar>, String> {
+        let text = format!("{HEAD}{spec}");
+        yaml::read(yaml::Document { text: &text, lines_before: 0 }).map_err(|error| error.to_string())
+    }
+
+    /// What is wrong, and parts of what is told; the first line of a spec is the fifth of its file.
+    const WRONG: &[(&str, &[&str])] = &[
+        ("  {}", &["5:", "the policy adds nothing"]),
+        ("  contaners: []", &["5:", "contaners"]),
+        ("  default: always", &["5:", "always"]),
+        ("  position: first\n  env: [{name: A}]", &["position: first is for initContainers"]),
+        ("  containers:\n    - {image: a}", &["6:", "this container lacks \"name\""]),
+        ("  containers:\n    - {name: a}", &["6:", "this container lacks \"image\""]),
+        ("  containers:\n    - {name: A_b, image: a}", &["6:", "bad name \"A_b\""]),
+        (
+            "  containers:\n    - {name: a, image: a, comand: [x]}",
+            &["\"comand\"", "did you mean \"command\"?"],
+        ),
+        (
+            "  containers:\n    - {name: a, image: a, args: x}",
+            &["6:", "container \"a\" is none that Kubernetes takes"],
+        ),
+        ("  containers:\n    - {name: a, image: a, env: [{name: N, vale: x}]}", &["did you mean \"value\"?"]),
+        (
+            "  containers:\n    - {name: a, image: a, ports: [{containerPort: 1, hostPort: 80}]}",
+            &["hostPort 80"],
+        ),
+        (
+            "  containers:\n    - {name: a, image: a, restartPolicy: Always}",
+            &["move the container to initContainers"],
+        ),
+        (
+            "  containers: [{name: a, image: a}]\n  initContainers: [{name: a, image: a}]",
+            &["two containers are named \"a\""],
+        ),
+        ("  initContainers: [{name: a, image: a, restartPolicy: Never}]", &["expected Always"]),
+        ("  initContainers: [{name: a, image: a, livenessProbe: {}}]", &["has a livenessProbe"]),
+        (
+            "  containers: [{name: a, image: a, volumeMounts: [{name: v, mountPath: /v}]}]",
+            &["a: \"v\" is mounted", "appVolumes"],
+        ),
+        (
+            "  appVolumes: [v]\n  containers: [{name: a, image: a, volumeMounts: [{name: v, mountPath: v}]}]",
+            &["\"v\" is relative"],
+        ),
+        (
+            "  appVolumes: [v]\n  containers: [{name: a, image: a, volumeMounts: [{name: v, mountPath: /v}, {name: v, mountPath: /v/}]}]",
+            &["two volumes are mounted at \"/v/\""],
+        ),
+        ("  volumeMounts: [{name: v, mountPath: /v}]", &["volumeMounts: \"v\" is mounted"]),
+        ("  volumes:\n    - {name: v, hostPath: {path: /}}", &["6:", "no path of the node"]),
+        ("  volumes:\n    - {name: v}", &["6:", "it has no source"]),
+        ("  volumes:\n    - {name: v, emptydir: {}}", &["did you mean \"emptyDir\"?"]),
+        ("  volumes:\n    - {name: v, emptyDir: {}, secret: {secretName: s}}", &["several sources"]),
+        (
+            "  volumes: [{name: v, emptyDir: {}}, {name: v, emptyDir: {}}]",
+            &["\"v\" names a volume for the second time"],
+        ),
+        ("  volumes: [{name: v, emptyDir: {}}]\n  appVolumes: [v]", &["appVolumes: \"v\""]),
+        ("  env: [{name: A, value: 1}]", &["variable \"A\" is none that Kubernetes takes"]),
+        ("  env: [{name: A, value: a}, {name: A, value: b, containers: [app]}]", &["\"A\" is given twice"]),
+        ("  env: [{name: A, value: a, valueFrom: {}}]", &["both value and valueFrom"]),
+        ("  env: [{name: A, containers: app}]", &["containers is no list of names"]),
+        ("  hostAliases:\n    - {ip: 1.2.3, hostnames: [a]}", &["6:"]),
+        ("  hostAliases: [{ip: 1.2.3.4, hostnames: []}]", &["1.2.3.4 has no hostnames"]),
+        ("  hostAliases: [{ip: 1.2.3.4, hostnames: [A]}]", &["bad name of a host \"A\""]),
+        (
+            "  hostAliases: [{ip: 1.2.3.4, hostnames: [a]}, {ip: 1.2.3.5, hostnames: [a]}]",
+            &["\"a\" is given twice"],
+        ),
+        ("  annotations: {podwright.dev/status: x}", &["is under podwright.dev"]),
+        ("  annotations: {app.logs.podwright.dev/paths: x}", &["is under podwright.dev"]),
+        ("  labels: {\"a b\": x}", &["bad key \"a b\""]),
+        ("  labels: {a: \"b c\"}", &["bad value of a label \"b c\""]),
+    ];
+
+    #[test]
+    fn whatever_is_wrong_is_told_with_its_place() {
+        for (spec, parts) in WRONG {
+            let error = load(spec).err().unwrap_or_else(|| panic!("{spec} was taken"));
+            for part in *parts {
+                assert!(error.contains(part), "{spec}\n  told {error}\n  lacks {part}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_newer_than_the_library_is_kept() {
+        let spec = "  containers:\n    - {name: a, image: a, restartPolicyRules: [{action: Restart}], somethingNew: {a: 1}}\n  \
+                    volumes:\n    - {name: v, sourceOfTomorrow: {a: 1}}";
+        let policy = load(spec).unwrap_or_else(|error| panic!("{error}")).spec.0;
+        assert_eq!(policy.containers[0].fields()["somethingNew"]["a"], 1);
+        assert_eq!(policy.volumes[0].fields()["sourceOfTomorrow"]["a"], 1);
+    }
+}

@@ -4,7 +4,8 @@
 //! `imagePullPolicy`, a `LimitRange` or an autoscaler `resources`, a mesh the probes, a security policy
 //! `securityContext`. Equality would then see a stranger with our name, and refuse the Pod. So those fields may
 //! differ; every other field of ours must be there as we wrote it: what it runs (`command`, `args`, `workingDir`),
-//! with what (`env`, `volumeMounts`), and how long (`restartPolicy`).
+//! with what (`env`, `volumeMounts`), and how long (`restartPolicy`). A field newer than our library may be newer than
+//! the API server too, which then leaves it out.
 //!
 //! A container of ours that says nothing but its name and image would be any container of that name. There the image
 //! counts too.
@@ -14,7 +15,7 @@
 //! with an image of its own, though. A policy adds; it enforces nothing, and a validator that must hold judges the
 //! final Pod.
 
-use super::objects::{Container, Object};
+use super::objects::{Container, Object, Shape};
 use crate::pod::{self, Group, contains};
 
 /// The fields that others rewrite.
@@ -42,6 +43,7 @@ pub(super) fn is_ours(ours: &Object<Container>, held: &pod::Container<'_>) -> bo
     let is_telling = TELLING.iter().any(|key| ours.list(key).next().is_some());
     let is_kept = |key: &str| {
         let may_differ = REWRITTEN.contains(&key) && (key != "image" || is_telling)
+            || !Container::FIELDS.contains(&key)
             // A native sidecar in an older cluster is a plain container, and cannot say it.
             || key == "restartPolicy" && held.group == Group::App;
         may_differ || is_there(key)

@@ -315,9 +315,12 @@ impl<'w, 'd> Work<'w, 'd> {
                 "{author} adds the {what} {name:?}, and {other} another one; ask for one of the two policies, or the \
                  cluster team to change one"
             ),
-            None => format!(
-                "{author} adds the {what} {name:?}, and the Pod has another one; {remedy}, or do without the policy"
-            ),
+            None => {
+                let held = if remedy == RENAME { "another one" } else { "it with another value" };
+                format!(
+                    "{author} adds the {what} {name:?}, and the Pod has {held}; {remedy}, or do without the policy"
+                )
+            }
         };
         self.rejections.push(Rejection::new(place, message));
     }
