@@ -4,10 +4,11 @@ use serde_json::{Map, Value, json};
 
 use super::objects::{Addition, Container, Object};
 use super::recognise;
+use super::values::Hostname;
 use super::{Fields, Jobs, OlderClusters, Position};
 use crate::mutators::Rejection;
 use crate::pod::{Draft, Group, contains};
-use crate::policy::{Subject, nearest};
+use crate::policy::{Name, Subject, nearest};
 
 /// One policy at work on one Pod.
 pub(super) struct Work<'w, 'd> {
@@ -62,7 +63,7 @@ impl<'w, 'd> Work<'w, 'd> {
                 }
             }
         }
-        for name in policy.app_volumes.iter().map(|name| name.as_str()) {
+        for name in policy.app_volumes.iter().map(Name::as_str) {
             let pod = self.draft.pod();
             // A volume that the Pod mounts counts as there: a StatefulSet makes it from a claim template.
             let is_mounted =
@@ -185,7 +186,7 @@ impl<'w, 'd> Work<'w, 'd> {
         for alias in &policy.host_aliases {
             let ip = alias.ip.to_string();
             let mut missing = Vec::new();
-            for name in alias.hostnames.iter().map(|name| name.as_str()) {
+            for name in alias.hostnames.iter().map(Hostname::as_str) {
                 match self.address(name) {
                     None => missing.push(name),
                     Some((_, held)) if held.parse() == Ok(alias.ip) => {}
