@@ -238,23 +238,24 @@ fn mutate(policies: &PolicySet, subject: &Subject<'_>, decision: &mut Decision) 
     decision.rejections = annotations::strays(subject.pod);
     let mut failure_policy = FailurePolicy::Ignore;
     let mut warnings = Vec::new();
+    let mut chosen = Vec::new();
     for kind in MUTATORS {
-        let chosen = match choose(policies, kind, subject) {
-            Ok(chosen) => chosen,
-            Err(rejection) => {
-                decision.rejections.push(rejection);
-                continue;
-            }
-        };
-        for policy in chosen {
-            match policy.mutate(subject, &mut draft, &mut warnings) {
-                Ok(mutation) if mutation.facts.is_empty() => {}
-                Ok(mutation) => decision.mutations.push(mutation),
-                Err(rejections) => decision.rejections.extend(rejections),
-            }
-            if policy.rules.failure_policy == FailurePolicy::Fail {
-                failure_policy = FailurePolicy::Fail;
-            }
+        match choose(policies, kind, subject) {
+            Ok(of_kind) => chosen.extend(of_kind),
+            Err(rejection) => decision.rejections.push(rejection),
+        }
+    }
+    for policy in &chosen {
+        draft.claim(policy.own_containers(subject.pod));
+    }
+    for policy in chosen {
+        match policy.mutate(subject, &mut draft, &mut warnings) {
+            Ok(mutation) if mutation.facts.is_empty() => {}
+            Ok(mutation) => decision.mutations.push(mutation),
+            Err(rejections) => decision.rejections.extend(rejections),
+        }
+        if policy.rules.failure_policy == FailurePolicy::Fail {
+            failure_policy = FailurePolicy::Fail;
         }
     }
     if decision.rejections.is_empty() {

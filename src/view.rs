@@ -7,6 +7,9 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+/// Since when they need no feature gate (KEP-753).
+const NATIVE_SIDECARS: Version = Version::v1(29);
+
 /// What is known of the cluster. An empty view knows nothing, and a decision then takes the cautious way.
 #[derive(Debug, Clone, Default)]
 pub struct View {
@@ -20,6 +23,13 @@ pub struct View {
 }
 
 impl View {
+    /// Whether init containers can run beside the app everywhere, by `restartPolicy: Always`. An older kubelet would
+    /// wait for ever for one that never ends.
+    #[must_use]
+    pub fn has_native_sidecars(&self) -> bool {
+        self.all_at_least(NATIVE_SIDECARS)
+    }
+
     /// Whether every part of the cluster is known to be at least of this version.
     #[must_use]
     pub fn all_at_least(&self, version: Version) -> bool {

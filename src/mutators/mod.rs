@@ -8,6 +8,7 @@ mod container;
 mod faketime;
 mod filebeat;
 mod lxcfs;
+mod sidecar;
 
 use std::fmt;
 
@@ -16,13 +17,17 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::pod::Draft;
+use crate::pod::{Draft, Pod};
 use crate::policy::{Envelope, Match, OwnMount, OwnMounts, Subject};
 use crate::yaml;
 
 /// Every mutator, in the order in which they run.
-pub const MUTATORS: &[Kind] =
-    &[Kind::of::<filebeat::Filebeat>(), Kind::of::<lxcfs::Lxcfs>(), Kind::of::<faketime::Faketime>()];
+pub const MUTATORS: &[Kind] = &[
+    Kind::of::<filebeat::Filebeat>(),
+    Kind::of::<lxcfs::Lxcfs>(),
+    Kind::of::<faketime::Faketime>(),
+    Kind::of::<sidecar::Sidecar>(),
+];
 
 /// The annotations that Podwright writes. What a user puts there is overwritten or removed.
 pub const OWN_ANNOTATIONS: &[&str] = &[annotations::STATUS, filebeat::CONFIG_ANNOTATION];
@@ -46,6 +51,11 @@ pub trait Mutator: fmt::Debug + Send + Sync {
 
     /// What it mounts from nodes, so that validators know it. Asked once, when its policy is loaded.
     fn own_mounts(&self) -> Vec<OwnMount> {
+        Vec::new()
+    }
+
+    /// The containers of a Pod that an earlier pass has added: no mutator may take them for the app's.
+    fn own_containers<'p>(&self, _pod: &'p Pod) -> Vec<&'p str> {
         Vec::new()
     }
 }
@@ -202,7 +212,14 @@ impl Policy {
         draft: &mut Draft<'_>,
         warnings: &mut Vec<String>,
     ) -> Result<Mutation, Vec<Rejection>> {
+        draft.sign(format!("{} policy {}", self.kind, self.name));
         let facts = self.mutator.mutate(subject, draft, warnings)?;
         Ok(Mutation { kind: self.kind, policy: self.name.clone(), facts })
+    }
+
+    /// The containers of a Pod that an earlier pass of this policy has added.
+    #[must_use]
+    pub fn own_containers<'p>(&self, pod: &'p Pod) -> Vec<&'p str> {
+        self.mutator.own_containers(pod)
     }
 }

@@ -1,11 +1,13 @@
 //! Edits to a Pod, recorded as RFC 6902 operations while they are applied to the working copy.
 
-use json_patch::jsonptr::{PointerBuf, Token};
+use std::collections::HashSet;
+
+use json_patch::jsonptr::{Pointer, PointerBuf, Token};
 use json_patch::{AddOperation, PatchOperation, RemoveOperation};
 use serde_json::{Map, Value};
 
 use super::verify::{self, Fault};
-use super::{Group, Pod};
+use super::{Container, Group, Pod};
 
 /// A Pod under change: mutators read the working copy and change it only through here.
 #[derive(Debug)]
@@ -14,6 +16,12 @@ pub struct Draft<'a> {
     working: Option<Pod>,
     operations: Vec<PatchOperation>,
     fault: Option<Fault>,
+    /// Who edits, each with the number of operations before theirs; the last is at work.
+    authors: Vec<(usize, String)>,
+    /// Containers of the original that an earlier pass has added.
+    ours: HashSet<String>,
+    /// How many init containers were put in front.
+    in_front: usize,
 }
 
 /// A verified result: the operations turn the original into the Pod.
@@ -29,7 +37,15 @@ impl<'a> Draft<'a> {
     /// A draft that has no edits yet.
     #[must_use]
     pub fn new(original: &'a Pod) -> Self {
-        Self { original, working: None, operations: Vec::new(), fault: None }
+        Self {
+            original,
+            working: None,
+            operations: Vec::new(),
+            fault: None,
+            authors: Vec::new(),
+            ours: HashSet::new(),
+            in_front: 0,
+        }
     }
 
     /// The Pod as edited so far.
@@ -38,10 +54,60 @@ impl<'a> Draft<'a> {
         self.working.as_ref().unwrap_or(self.original)
     }
 
+    /// Says who makes the edits that follow: `Filebeat policy filebeat`.
+    pub fn sign(&mut self, author: String) {
+        self.authors.push((self.operations.len(), author));
+    }
+
+    /// Who makes the edits now.
+    #[must_use]
+    pub fn author(&self) -> &str {
+        self.authors.last().map_or("", |(_, author)| author)
+    }
+
+    /// Who added to a list the entry of this name, or to a map this key, in this draft; `None` where it was there.
+    /// An entry of `volumeMounts` goes by its path.
+    #[must_use]
+    pub fn author_of(&self, field: &str, name: &str) -> Option<&str> {
+        let adds = |operation: &PatchOperation| match operation {
+            PatchOperation::Add(add) => brings(&add.path, &add.value, field, name),
+            _ => false,
+        };
+        let at = self.operations.iter().position(adds)?;
+        self.authors.iter().rev().find(|(from, _)| *from <= at).map(|(_, author)| author.as_str())
+    }
+
+    /// Says which containers of the original an earlier pass has added.
+    pub fn claim<'n>(&mut self, names: impl IntoIterator<Item = &'n str>) {
+        self.ours.extend(names.into_iter().map(str::to_owned));
+    }
+
+    /// Whether the Pod's author wrote this container, rather than a policy in this pass or in an earlier one: what a
+    /// policy does to the app's containers must be the same in every pass.
+    #[must_use]
+    pub fn is_authors(&self, container: &Container<'_>) -> bool {
+        !self.ours.contains(container.name())
+            && self.original.containers().any(|original| original.name() == container.name())
+    }
+
     /// Sets an annotation; no edit where it has this value already.
     pub fn set_annotation(&mut self, key: &str, value: &str) {
         if self.pod().annotation(key) != Some(value) {
             self.put(&["metadata", "annotations", key], Value::from(value));
+        }
+    }
+
+    /// Sets a label; no edit where it has this value already.
+    pub fn set_label(&mut self, key: &str, value: &str) {
+        if self.pod().label(key) != Some(value) {
+            self.put(&["metadata", "labels", key], Value::from(value));
+        }
+    }
+
+    /// Sets a field of `spec`; no edit where it has this value already.
+    pub fn set_spec(&mut self, field: &str, value: Value) {
+        if self.pod().spec(field) != Some(&value) {
+            self.put(&["spec", field], value);
         }
     }
 
@@ -58,15 +124,17 @@ impl<'a> Draft<'a> {
         self.push(&["spec", group.field()], container);
     }
 
-    /// Puts a container in front of one group. Indices into that group move by one.
-    pub fn put_container_first(&mut self, group: Group, container: Value) {
-        let list = PointerBuf::from_tokens(["spec", group.field()]);
-        if list.resolve(self.pod().as_value()).is_ok_and(Value::is_array) {
-            let path = list.with_trailing_token(Token::from(0_usize));
-            self.record(PatchOperation::Add(AddOperation { path, value: container }));
-        } else {
-            self.push_container(group, container);
+    /// Puts an init container before those of the Pod, behind those that this put there.
+    pub fn push_first_init_container(&mut self, container: Value) {
+        let list = PointerBuf::from_tokens(["spec", Group::Init.field()]);
+        match list.resolve(self.pod().as_value()).map(Value::as_array) {
+            Ok(Some(_)) => {
+                let path = list.with_trailing_token(Token::from(self.in_front));
+                self.record(PatchOperation::Add(AddOperation { path, value: container }));
+            }
+            _ => self.push_container(Group::Init, container),
         }
+        self.in_front += 1;
     }
 
     /// Sets a variable of a container: where `env` has it (the last of several, as Kubernetes takes it), else behind
@@ -108,6 +176,11 @@ impl<'a> Draft<'a> {
         if self.pod().node_selector(key) != Some(value) {
             self.put(&["spec", "nodeSelector", key], Value::from(value));
         }
+    }
+
+    /// Appends an entry to `hostAliases`.
+    pub fn push_host_alias(&mut self, alias: Value) {
+        self.push(&["spec", "hostAliases"], alias);
     }
 
     /// Adds the reference to an image pull secret, unless the Pod has it.
@@ -177,6 +250,29 @@ impl<'a> Draft<'a> {
     }
 }
 
+/// Whether an operation that adds a value at a path brings a named entry of a list, or a key of a map.
+fn brings(path: &Pointer, value: &Value, field: &str, name: &str) -> bool {
+    let is_named = |value: &Value| {
+        ["name", "mountPath"].iter().any(|key| value.get(key).and_then(Value::as_str) == Some(name))
+    };
+    let is_field = |token: Option<Token<'_>>| token.is_some_and(|token| token.decoded() == field);
+    // The field may be the target itself, above it, or within a value that brings its parents with it.
+    if is_field(path.last()) {
+        return match value {
+            Value::Array(entries) => entries.iter().any(is_named),
+            other => other.get(name).is_some(),
+        };
+    }
+    if is_field(path.parent().and_then(Pointer::last)) {
+        return path.last().is_some_and(|token| token.decoded() == name) || is_named(value);
+    }
+    match value.get(field) {
+        Some(Value::Array(entries)) => entries.iter().any(is_named),
+        Some(inner) => inner.get(name).is_some(),
+        None => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -230,12 +326,13 @@ mod tests {
     #[test]
     fn a_container_goes_in_front() {
         let (pod, _) = edited(bare(), |draft| {
-            draft.put_container_first(Group::Init, json!({"name": "b", "image": "b"}));
-            draft.put_container_first(Group::Init, json!({"name": "a", "image": "a"}));
+            draft.push_container(Group::Init, json!({"name": "c", "image": "c"}));
+            draft.push_first_init_container(json!({"name": "a", "image": "a"}));
+            draft.push_first_init_container(json!({"name": "b", "image": "b"}));
         });
         let names: Vec<_> =
             pod["spec"]["initContainers"].as_array().unwrap().iter().map(|one| &one["name"]).collect();
-        assert_eq!(names, ["a", "b"]);
+        assert_eq!(names, ["a", "b", "c"]);
     }
 
     #[test]
@@ -268,6 +365,45 @@ mod tests {
             draft.set_node_selector("disk", "ssd");
         });
         assert!(operations.is_empty());
+    }
+
+    #[test]
+    fn who_added_what_is_known() {
+        let mut original = bare();
+        original["metadata"]["labels"] = json!({"x": "y"});
+        original["spec"]["initContainers"] = json!([{"name": "own", "image": "a"}]);
+        let pod = Pod::from_value(original).unwrap();
+        let mut draft = Draft::new(&pod);
+        draft.sign("first".to_owned());
+        draft.push_first_init_container(json!({"name": "a", "image": "a"}));
+        draft.push_volume(json!({"name": "v", "emptyDir": {}}));
+        draft.push_to_container(Group::App, 0, "env", json!({"name": "E", "value": "1"}));
+        draft.sign("second".to_owned());
+        draft.push_first_init_container(json!({"name": "b", "image": "b"}));
+        draft.push_volume(json!({"name": "w", "emptyDir": {}}));
+        draft.push_to_container(Group::App, 0, "volumeMounts", json!({"name": "w", "mountPath": "/w"}));
+        draft.set_annotation("k", "1");
+        draft.set_label("l", "1");
+        for (field, name, author) in [
+            ("initContainers", "a", Some("first")),
+            ("initContainers", "b", Some("second")),
+            ("initContainers", "own", None),
+            ("containers", "app", None),
+            ("volumes", "v", Some("first")),
+            ("volumes", "w", Some("second")),
+            ("volumeMounts", "/w", Some("second")),
+            ("env", "E", Some("first")),
+            ("annotations", "k", Some("second")),
+            ("labels", "l", Some("second")),
+            ("labels", "x", None),
+        ] {
+            assert_eq!(draft.author_of(field, name), author, "{field} {name}");
+        }
+        let names: Vec<_> = draft.pod().containers_in(Group::Init).map(|one| one.name()).collect();
+        assert_eq!(names, ["a", "b", "own"]);
+        let authors: Vec<_> = draft.pod().containers().map(|one| draft.is_authors(&one)).collect();
+        assert_eq!(authors, [true, false, false, true]);
+        draft.finish().unwrap();
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Everything above this folder sees a Pod only through these types, so the document model can change here alone.
 
 mod containers;
+mod contains;
 mod edit;
 mod path;
 mod qos;
@@ -13,6 +14,7 @@ mod verify;
 mod workload;
 
 pub use containers::{Container, Group, Mount};
+pub use contains::contains;
 pub use edit::{Draft, Edited};
 pub use path::{AbsolutePath, PathError};
 pub use qos::COMPUTE;

@@ -48,8 +48,9 @@ impl Workload {
 
     /// Whether its Pods run to an end, so that a container which never ends would keep them from it.
     #[must_use]
-    pub fn runs_to_completion(&self) -> bool {
+    pub fn runs_to_completion(&self, pod: &Pod) -> bool {
         matches!(self.kind.as_str(), "Job" | "CronJob")
+            || matches!(pod.spec("restartPolicy").and_then(Value::as_str), Some("Never" | "OnFailure"))
     }
 }
 

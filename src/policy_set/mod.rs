@@ -23,6 +23,7 @@ pub struct PolicySet {
 pub const EMBEDDED: &[(&str, &str)] = &[
     ("policies/faketime.yaml", include_str!("../../policies/faketime.yaml")),
     ("policies/filebeat.yaml", include_str!("../../policies/filebeat.yaml")),
+    ("policies/sidecar.yaml", include_str!("../../policies/sidecar.yaml")),
     ("policies/host-path.yaml", include_str!("../../policies/host-path.yaml")),
     ("policies/lxcfs.yaml", include_str!("../../policies/lxcfs.yaml")),
 ];

@@ -118,7 +118,7 @@ impl InitContainer {
         let holder = draft.pod().containers().find(|container| container.name() == CONTAINER);
         let Some(holder) = holder else {
             let container = self.container(directory, draft.pod());
-            draft.put_container_first(Group::Init, container);
+            draft.push_first_init_container(container);
             return Ok(());
         };
         let is_ours = holder.group == Group::Init && holder.mounts().any(|mount| mount.volume() == VOLUME);

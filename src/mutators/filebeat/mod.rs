@@ -26,7 +26,6 @@ use super::container::{ImagePullPolicy, Resources};
 use super::{Ask, FailurePolicy, Mutator, Rejection, Rules, Spec};
 use crate::pod::{Draft, Group, Pod, Quantity};
 use crate::policy::{Glob, Match, NonEmpty, Subject};
-use crate::view::{Version as KubernetesVersion, View};
 
 /// The annotation that carries the rendered `filebeat.yml` to the sidecar.
 pub(super) const CONFIG_ANNOTATION: &str = "podwright.dev/filebeat.yml";
@@ -44,8 +43,6 @@ const TLS_PATH: &str = "/etc/podwright/tls";
 const ANNOTATIONS_LIMIT_BYTES: usize = 256 * 1024;
 /// How long a Pod has to end, in seconds, where it does not say.
 const DEFAULT_GRACE_SECONDS: i64 = 30;
-/// Since when init containers can run beside the app without a feature gate.
-const NATIVE_SIDECARS: KubernetesVersion = KubernetesVersion::v1(29);
 
 /// The spec of a `Filebeat` policy.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -189,6 +186,11 @@ impl Mutator for Filebeat {
             ("inputs".to_owned(), plan.paths.iter().filter(|paths| !paths.is_empty()).count().into()),
         ]))
     }
+
+    fn own_containers<'p>(&self, pod: &'p Pod) -> Vec<&'p str> {
+        let own = ours(pod).and_then(|(group, index)| pod.containers_in(group).nth(index));
+        own.map(|container| container.name()).into_iter().collect()
+    }
 }
 
 impl Filebeat {
@@ -211,11 +213,9 @@ impl Filebeat {
             (Some((group, _)), _) => group == Group::Init,
             (None, Mode::Native) => true,
             (None, Mode::Container) => false,
-            (None, Mode::Auto) => can_be_native(subject.view),
+            (None, Mode::Auto) => subject.view.has_native_sidecars(),
         };
-        let is_finite = subject.workload.runs_to_completion()
-            || matches!(pod.spec("restartPolicy").and_then(Value::as_str), Some("Never" | "OnFailure"));
-        if native || !is_finite {
+        if native || !subject.workload.runs_to_completion(pod) {
             return (native, None);
         }
         let message = "a plain sidecar keeps the Pod of a Job from ever ending, and native ones need Kubernetes 1.29 \
@@ -324,10 +324,6 @@ fn ours(pod: &Pod) -> Option<(Group, usize)> {
             && container.mounts().any(|mount| mount.volume() == sidecar::CONFIG_VOLUME)
     };
     pod.containers().find(is_ours).map(|container| (container.group, container.index))
-}
-
-fn can_be_native(view: &View) -> bool {
-    view.all_at_least(NATIVE_SIDECARS)
 }
 
 fn taken(place: &str, name: &str) -> Rejection {

@@ -5,10 +5,7 @@ use serde_json::Value;
 use super::files::Piece;
 use super::wishes::{Wishes, candidates};
 use super::{ByDefault, Containers, Lxcfs};
-use crate::pod::{AbsolutePath, Container, Group, Mount, Pod, Quantity};
-
-/// The names of containers that Podwright adds begin with this.
-const OWN_PREFIX: &str = "podwright-";
+use crate::pod::{AbsolutePath, Container, Draft, Group, Mount, Pod, Quantity};
 
 /// A container, and how it stands to LXCFS.
 #[derive(Debug)]
@@ -34,11 +31,16 @@ pub(super) enum Standing {
 
 impl Lxcfs {
     /// Every container that could be served, and how it stands.
-    pub(super) fn containers(&self, pod: &Pod, wishes: &Wishes<'_>) -> Vec<Found> {
+    pub(super) fn containers(&self, draft: &Draft<'_>, wishes: &Wishes<'_>) -> Vec<Found> {
+        let pod = draft.pod();
         let standing = |container: &Container<'_>| {
             let by_default = self.written.default == ByDefault::OptOut;
             if !wishes.of(container.name()).unwrap_or(by_default) {
                 return Standing::Unwanted;
+            }
+            // One that a policy adds would be served on a second pass alone.
+            if !draft.is_authors(container) {
+                return Standing::Unfit("it is one of Podwright's own".to_owned());
             }
             match (self.unfit(pod, container), self.conflict(container)) {
                 (Some(why), _) => Standing::Unfit(why),
@@ -57,10 +59,7 @@ impl Lxcfs {
 
     fn unfit(&self, pod: &Pod, container: &Container<'_>) -> Option<String> {
         let is_init = container.group == Group::Init && !container.is_native_sidecar();
-        // Those that a later mutator adds must not be served on a second pass alone.
-        if container.name().starts_with(OWN_PREFIX) {
-            Some("it is one of Podwright's own".to_owned())
-        } else if is_init && !self.written.init_containers {
+        if is_init && !self.written.init_containers {
             Some("the cluster's policy leaves init containers out (initContainers)".to_owned())
         } else if container.is_native_sidecar() && !self.written.native_sidecars {
             Some("the cluster's policy leaves native sidecars out (nativeSidecars)".to_owned())

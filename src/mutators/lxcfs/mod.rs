@@ -152,7 +152,7 @@ impl Mutator for Lxcfs {
             );
             return Ok(Map::new());
         }
-        let found = self.containers(draft.pod(), &wishes);
+        let found = self.containers(draft, &wishes);
         self.tell(&found, &wishes, warnings)?;
         let served: Vec<_> = found.iter().filter(|one| one.standing == Standing::Served).collect();
         if served.is_empty() {
