@@ -62,11 +62,13 @@ fn every_annotation_is_named_on_the_page_of_its_kind_and_no_other() {
     for kind in MUTATORS {
         let page = Page::read(&format!("docs/{}.md", kebab(kind.name)));
         let known = known_annotations(kind.domain);
-        let told: BTreeSet<_> = page.first_cells("key").filter(|key| !key.contains('<')).collect();
+        let told = page.first_cells("key").chain(page.first_cells("annotation"));
+        let told: BTreeSet<_> =
+            told.filter(|key| !key.contains('<')).map(|key| without(kind.domain, &key)).collect();
         assert_eq!(told, known, "the keys under {}, as {} has them and as they are", kind.domain, page.name);
-        for own in OWN_ANNOTATIONS {
-            assert!(page.names(own), "{} does not name {own}", page.name);
-        }
+    }
+    for own in OWN_ANNOTATIONS {
+        assert!(pages().iter().any(|page| page.names(own)), "no page names {own}");
     }
 }
 
@@ -438,8 +440,14 @@ fn known_annotations(domain: &str) -> BTreeSet<String> {
         "metadata": {"annotations": {format!("{domain}/qqqqqqqq"): "x"}}, "spec": {"containers": [{"name": "app"}]},
     }));
     let message = decision.refusal.expect("refused").message;
-    let (_, list) = message.split_once("expected one of ").unwrap_or_else(|| panic!("{message}"));
-    list.split(", ").map(str::to_owned).collect()
+    let (_, list) = message.split_once("expected ").unwrap_or_else(|| panic!("{message}"));
+    let list = list.trim_start_matches("one of ").trim_end_matches('?');
+    list.split(", ").map(|key| without(domain, key)).collect()
+}
+
+/// What stands behind the domain of a key, if it has that.
+fn without(domain: &str, key: &str) -> String {
+    key.strip_prefix(domain).and_then(|rest| rest.strip_prefix('/')).unwrap_or(key).to_owned()
 }
 
 /// The names that the code registers, without the ends that their types give them.
