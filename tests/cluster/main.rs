@@ -16,6 +16,7 @@ mod pods;
 mod process;
 mod reinvocation;
 mod second_webhook;
+mod together;
 mod untouched;
 mod view;
 mod webhook;
@@ -48,6 +49,7 @@ const TRIALS: &[Row] = &[
     ),
     ("a second webhook's changes and one sidecar end up in the Pod", reinvocation::a_second_webhook),
     ("what is accepted without Podwright is accepted with it, all over the corpus", corpus::asking_for_logs),
+    ("all mutators on one Pod give one that is accepted", together::everything),
     ("without the webhook, Fail refuses a Pod and Ignore lets it through", outage::failure_policies),
 ];
 
