@@ -1,6 +1,6 @@
 //! The laws that hold for every Pod: whatever is written, mistyped or forged in it.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 mod pods;
 mod server;
