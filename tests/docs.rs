@@ -440,9 +440,11 @@ fn known_annotations(domain: &str) -> BTreeSet<String> {
         "metadata": {"annotations": {format!("{domain}/qqqqqqqq"): "x"}}, "spec": {"containers": [{"name": "app"}]},
     }));
     let message = decision.refusal.expect("refused").message;
-    let (_, list) = message.split_once("expected ").unwrap_or_else(|| panic!("{message}"));
-    let list = list.trim_start_matches("one of ").trim_end_matches('?');
-    list.split(", ").map(|key| without(domain, key)).collect()
+    // A mutator with a single key asks whether that was meant.
+    let hints = ["expected one of ", "expected ", "did you mean "];
+    let list =
+        hints.iter().find_map(|hint| message.split_once(hint)).unwrap_or_else(|| panic!("{message}")).1;
+    list.trim_end_matches('?').split(", ").map(|key| without(domain, key)).collect()
 }
 
 /// What stands behind the domain of a key, if it has that.
