@@ -97,6 +97,10 @@ const WRONG: &[(&str, &str, &[&str])] = &[
     ),
     ("logs.podwright.dev/exclude_lines", "^a{1,3}b", &[r#"as ["^a{1,3}b"]"#]),
     ("logs.podwright.dev/include_lines", "[", &["no regular expression"]),
+    ("app.logs.podwright.dev/paths", "/app/logs", &["looks like a directory", "/app/logs/*"]),
+    ("app.logs.podwright.dev/2.paths", "/app/logs/*.log", &["is named twice for container \"app\""]),
+    ("app.logs.podwright.dev/0.paths", "/a/*.log", &["this key is not known"]),
+    ("app.logs.podwright.dev/01.paths", "/a/*.log", &["this key is not known"]),
     ("logs.podwright.dev/encoding", "utf8", &["did you mean \"utf-8\"?"]),
     ("logs.podwright.dev/fields", "team", &["\"team\" is no field", "name=value"]),
     ("logs.podwright.dev/fields.a b", "x", &["\"a b\" is no name of a field"]),
@@ -150,12 +154,22 @@ fn more_paths_than_a_pod_may_have_are_told() {
 fn inject_alone_and_settings_alone_are_no_silent_nothing() {
     for (annotations, part) in [
         (json!({"logs.podwright.dev/inject": "true"}), "add logs.podwright.dev/paths"),
+        (json!({"app.logs.podwright.dev/inject": "true"}), "add logs.podwright.dev/paths"),
         (json!({"logs.podwright.dev/encoding": "utf-8"}), "add logs.podwright.dev/paths"),
         (json!({"app.logs.podwright.dev/encoding": "utf-8"}), "add app.logs.podwright.dev/paths"),
     ] {
         let message = decide(&annotations).refusal.expect("refused").message;
         assert!(message.contains(part), "{message}");
     }
+}
+
+#[test]
+fn a_line_of_the_log_cannot_choose_its_index() {
+    let decision = decide(&json!({
+        "app.logs.podwright.dev/paths": "/app/logs/*.log", "app.logs.podwright.dev/json.keys_under_root": "true",
+        "app.logs.podwright.dev/json.overwrite_keys": "true",
+    }));
+    assert!(decision.refusal.unwrap().message.contains("choose its own index"), "{:?}", decision.rejections);
 }
 
 #[test]

@@ -31,6 +31,13 @@ pub(super) struct Resources {
 }
 
 impl Resources {
+    /// Whether a Guaranteed Pod stays so with them: they say how much CPU and memory there is.
+    pub(super) fn is_complete(&self) -> bool {
+        COMPUTE
+            .iter()
+            .all(|resource| self.limits.contains_key(*resource) || self.requests.contains_key(*resource))
+    }
+
     /// As they go into a Pod; in a Guaranteed Pod the requests are the limits, or the Pod would be Burstable.
     pub(super) fn within(&self, pod: &Pod) -> Value {
         let mut resources = self.clone();

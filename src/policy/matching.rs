@@ -131,7 +131,7 @@ impl<'de> Deserialize<'de> for OwnerKind {
         let hint = match nearest(&kind, Self::KNOWN) {
             Some(near) => format!("did you mean {near:?}?"),
             None => format!(
-                "expected one of {}, or Kind.group such as Rollout.argoproj.io",
+                "expected one of {}, or Kind.group such as CloneSet.apps.kruise.io",
                 Self::KNOWN.join(", ")
             ),
         };

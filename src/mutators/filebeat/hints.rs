@@ -37,7 +37,9 @@ pub(super) fn ask(pod: &Pod) -> Result<Ask, Rejection> {
                 ask = Ask::First;
             }
         } else if annotation.container.is_some() {
-            annotation.boolean()?;
+            if annotation.boolean()? && ask == Ask::Nothing {
+                ask = Ask::First;
+            }
         } else {
             match annotation.value {
                 "false" => return Ok(Ask::Off),
@@ -157,8 +159,8 @@ fn inputs_of<'a>(
 /// mount a volume where the files are; else every app container. Once Podwright has been here, volumes that it made
 /// tell which those were: what another webhook has added since is not among them.
 fn writers<'a>(pod: &'a Pod, bases: &[&AbsolutePath]) -> impl Iterator<Item = &'a str> {
-    let main =
-        pod.annotation(DEFAULT_CONTAINER).filter(|name| app_containers(pod).any(|one| one.name() == *name));
+    let apps = || app_containers(pod).filter(|one| one.group == Group::App);
+    let main = pod.annotation(DEFAULT_CONTAINER).filter(|name| apps().any(|one| one.name() == *name));
     let mounts_there = |container: &Container<'_>, made_by_us: bool| {
         bases.iter().any(|base| {
             container
@@ -168,7 +170,6 @@ fn writers<'a>(pod: &'a Pod, bases: &[&AbsolutePath]) -> impl Iterator<Item = &'
         })
     };
     let is_first = super::ours(pod).is_none();
-    let apps = || app_containers(pod).filter(|one| one.group == Group::App);
     let mounting = |made_by_us| -> Vec<_> {
         apps().filter(|one| mounts_there(one, made_by_us)).map(|one| one.name()).collect()
     };
@@ -187,8 +188,11 @@ pub(super) fn app_containers(pod: &Pod) -> impl Iterator<Item = Container<'_>> {
 
 /// `2.paths` is `paths` of input 2.
 fn numbered(name: &str) -> (u32, &str) {
-    match name.split_once('.').map(|(number, suffix)| (number.parse(), suffix)) {
-        Some((Ok(number), suffix)) => (number, suffix),
+    match name.split_once('.').map(|(number, suffix)| (number, number.parse(), suffix)) {
+        // Two spellings of one number would be two keys for one setting.
+        Some((digits, Ok(number), suffix)) if digits.starts_with(|c| matches!(c, '1'..='9')) => {
+            (number, suffix)
+        }
         _ => (0, name),
     }
 }

@@ -168,6 +168,12 @@ impl Mutator for Filebeat {
                 return Err(rejections);
             }
         };
+        if draft.pod().is_guaranteed() && !self.resources.is_complete() {
+            warnings.push(
+                "this Guaranteed Pod becomes Burstable: the policy gives Filebeat no CPU or no memory"
+                    .to_owned(),
+            );
+        }
         self.add_volumes(draft)?;
         self.add_sidecar(draft, &inputs, &plan, native)?;
         for secret in &self.image_pull_secrets {

@@ -116,6 +116,12 @@ impl LogPath {
         if self.is_plain() { parent() } else { self.base.clone() }
     }
 
+    /// Whether it names one file by a word that directories have rather than files: `/app/logs`.
+    pub(super) fn looks_like_directory(&self) -> bool {
+        let last = self.glob.as_str().rsplit('/').next().unwrap_or_default();
+        self.is_plain() && !last.contains('.')
+    }
+
     /// Whether wildcards follow below its directory, so that files may be in others below it.
     pub(super) fn is_deep(&self) -> bool {
         self.glob.below(&self.directory()).is_some_and(|rest| rest.contains('/'))

@@ -227,6 +227,16 @@ fn parsers(
             json.entry("target").or_insert_with(|| if under_root { "" } else { "json" }.into());
         }
         json.entry("target").or_insert_with(|| "json".into());
+        let at_root = json.get("target").and_then(Value::as_str) == Some("");
+        if at_root && json.get("overwrite_keys") == Some(&Value::Bool(true)) {
+            let key = given.get("json.overwrite_keys");
+            // Filebeat takes @metadata from the line too: its index or topic, past the policy's allowedTargets.
+            let message = "at the root of the event it would let a line of the log choose its own index or topic; leave it \
+                           out, or give json.target a name";
+            return Err(
+                key.map_or_else(|| Rejection::new("json.overwrite_keys", message), |key| key.reject(message))
+            );
+        }
         let decodes_first = json.contains_key("message_key");
         parsers.insert(if decodes_first { 0 } else { parsers.len() }, serde_json::json!({ "ndjson": json }));
     }

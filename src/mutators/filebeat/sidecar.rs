@@ -89,10 +89,9 @@ fn env(policy: &Filebeat, plan: &Plan) -> Vec<Value> {
         ("POD_IP", "status.podIP"),
         ("NODE_NAME", "spec.nodeName"),
     ];
-    let taken = |name: &str| origin.iter().any(|(own, _)| *own == name);
     let mut env: Vec<_> = origin.into_iter().map(field).collect();
     env.extend(policy.output.env());
-    env.extend(plan.env.iter().filter(|(name, _)| !taken(name)).map(|(_, entry)| entry.clone()));
+    env.extend(plan.env.values().cloned());
     env
 }
 

@@ -1,6 +1,6 @@
 //! From paths to volumes: the app's own where one is mounted at or above the files, else an `emptyDir` that both share.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde_json::{Map, Value, json};
 
@@ -13,6 +13,8 @@ use crate::pod::{AbsolutePath, Container, Draft, Group, Mount, Pod, Quantity};
 /// Where the sidecar sees the volumes of a container: this, the container's name, and where the container has it, with
 /// `-` for `/`. Never one within another: a directory to mount on cannot be made in a volume mounted read-only.
 const LOGS_ROOT: &str = "/logs";
+/// The names of variables that are copied from the app begin with this.
+const VARIABLE_PREFIX: &str = "PODWRIGHT_LOGS_";
 /// Volumes that Kubernetes fills and no app can write to.
 const READ_ONLY_SOURCES: &[&str] = &["configMap", "secret", "downwardAPI", "projected", "image"];
 
@@ -27,7 +29,8 @@ pub(super) struct Plan {
     pub(super) paths: Vec<Vec<String>>,
     // Where each mount of the app appears in the sidecar: by container and path there.
     places: BTreeMap<(String, String), String>,
-    read: HashSet<(String, String, String)>,
+    // Which container's input reads the files of a volume, of a part of it, by a glob.
+    read: HashMap<(String, String, String), String>,
 }
 
 /// Makes every file readable for the sidecar; adds volumes to the draft where none is mounted.
@@ -111,6 +114,13 @@ fn ensure(
             input.container
         ));
     }
+    if path.looks_like_directory() {
+        return reject(format!(
+            "{0} looks like a directory; for the files in it write {0}/*, for a file of that name mount a volume at \
+             {directory} yourself",
+            path.glob
+        ));
+    }
     let name = free_name(pod);
     let (group, index) = (container.group, container.index);
     draft.push_volume(json!({ "name": name, "emptyDir": { "sizeLimit": size_limit } }));
@@ -138,8 +148,15 @@ impl Plan {
             return Ok(None);
         };
         let part = mount.sub_path().or(mount.sub_path_expr()).unwrap_or_default().to_owned();
-        if !self.read.insert((mount.volume().to_owned(), part, below.clone())) {
-            return Ok(None);
+        let files = (mount.volume().to_owned(), part, below.clone());
+        match self.read.insert(files, input.container.clone()) {
+            Some(first) if first == input.container => {
+                let message = format!("{} is named twice for container {first:?}; name it once", path.glob);
+                return Err(Rejection::new(format!("annotation {}", input.key), message));
+            }
+            // A volume that several containers share is read once.
+            Some(_) => return Ok(None),
+            None => {}
         }
         let place = self.mount(&container, &mount, input)?;
         Ok(Some(if below.is_empty() { place } else { format!("{place}/{below}") }))
@@ -164,10 +181,12 @@ impl Plan {
         entry.insert("readOnly".to_owned(), true.into());
         entry.extend(mount.sub_path().map(|part| ("subPath".to_owned(), part.into())));
         if let Some(expression) = mount.sub_path_expr() {
+            let mut renamed = expression.to_owned();
             for name in references(expression) {
-                self.copy_variable(container, name, input)?;
+                let own = self.copy_variable(container, name, input)?;
+                renamed = renamed.replace(&format!("$({name})"), &format!("$({own})"));
             }
-            entry.insert("subPathExpr".to_owned(), expression.into());
+            entry.insert("subPathExpr".to_owned(), renamed.into());
         }
         self.mounts.push(entry.into());
         Ok(place)
@@ -181,12 +200,14 @@ impl Plan {
         Some(place.clone()).filter(is_free).or_else(|| numbered.find(is_free)).unwrap_or(place)
     }
 
+    /// Gives the sidecar a variable of the app, by a name of our own: under its own name it could be one that Filebeat,
+    /// its output or the loader reads.
     fn copy_variable(
         &mut self,
         container: &Container<'_>,
         name: &str,
         input: &Input,
-    ) -> Result<(), Rejection> {
+    ) -> Result<String, Rejection> {
         let reject = |message: String| Err(Rejection::new(format!("annotation {}", input.key), message));
         let Some(entry) = container.env(name) else {
             return reject(format!(
@@ -201,11 +222,16 @@ impl Plan {
                 container.name()
             ));
         }
-        match self.env.insert(name.to_owned(), entry.clone()) {
-            Some(other) if &other != entry => {
+        let own = format!("{VARIABLE_PREFIX}{name}");
+        let mut renamed = entry.clone();
+        if let Some(given) = renamed.get_mut("name") {
+            *given = own.as_str().into();
+        }
+        match self.env.insert(own.clone(), renamed.clone()) {
+            Some(other) if other != renamed => {
                 reject(format!("two containers give $({name}) different values; rename one"))
             }
-            _ => Ok(()),
+            _ => Ok(own),
         }
     }
 }

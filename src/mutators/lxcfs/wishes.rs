@@ -69,12 +69,13 @@ impl<'a> Wishes<'a> {
 
 fn read(pod: &Pod, annotation: &Annotation<'_>) -> Result<bool, Rejection> {
     if annotation.name != KEY {
-        let hint = match nearest(annotation.name, [KEY]) {
-            Some(_) => "did you mean",
-            None => "expected",
-        };
         let container = annotation.container.map(|name| format!("{name}.")).unwrap_or_default();
-        return Err(annotation.reject(format!("this key is not known; {hint} {container}{DOMAIN}/{KEY}?")));
+        let known = format!("{container}{DOMAIN}/{KEY}");
+        let hint = match nearest(annotation.name, [KEY]) {
+            Some(_) => format!("did you mean {known}?"),
+            None => format!("expected {known}"),
+        };
+        return Err(annotation.reject(format!("this key is not known; {hint}")));
     }
     if let Some(name) = annotation.container
         && !candidates(pod).any(|container| container.name() == name)
