@@ -36,17 +36,19 @@ pub(super) fn judge(app: &App, endpoint: Endpoint, body: &[u8], deadline: Instan
 
 /// Answers a review that nobody waits for any more, or will not for long. As after a timeout of its own, the
 /// API server does what the webhook's `failurePolicy` says.
-pub(super) fn late(app: &App, endpoint: Endpoint, body: &[u8]) -> Answer {
-    app.metrics.review(name(endpoint), Outcome::Error, Duration::ZERO);
-    tracing::warn!(endpoint = name(endpoint), bytes = body.len(), "a review was not answered in time");
-    failed(StatusCode::GATEWAY_TIMEOUT, body, "Podwright did not come to a decision in time; try again")
+pub(super) fn late(app: &App, endpoint: Endpoint, body: &[u8], took: Duration) -> Answer {
+    app.metrics.review(name(endpoint), Outcome::Error, took);
+    tracing::warn!(endpoint = name(endpoint), bytes = body.len(), ?took, "a review was not answered in time");
+    let status = StatusCode::GATEWAY_TIMEOUT;
+    failed(status, status, body, "Podwright did not come to a decision in time; try again")
 }
 
-/// Answers a review whose answer was lost to a panic outside of the decision.
-pub(super) fn panicked(app: &App, endpoint: Endpoint, body: &[u8]) -> Answer {
+/// Answers a review whose answer was lost to a panic beside the decision.
+pub(super) fn panicked(app: &App, endpoint: Endpoint, body: &[u8], took: Duration) -> Answer {
     app.metrics.panics.inc();
-    app.metrics.review(name(endpoint), Outcome::Error, Duration::ZERO);
-    failed(StatusCode::INTERNAL_SERVER_ERROR, body, "Podwright panicked, which is a bug of its own")
+    app.metrics.review(name(endpoint), Outcome::Error, took);
+    let message = "answering the review panicked, which is a bug of Podwright's";
+    failed(StatusCode::OK, StatusCode::INTERNAL_SERVER_ERROR, body, message)
 }
 
 fn decided(
@@ -117,9 +119,9 @@ fn unreadable(error: &Error) -> Answer {
     }
 }
 
-fn failed(status: StatusCode, body: &[u8], message: &str) -> Answer {
+fn failed(status: StatusCode, code: StatusCode, body: &[u8], message: &str) -> Answer {
     match Review::parse(body) {
-        Ok(review) => refusal(status, &review.request.uid, API_VERSION, status, message),
+        Ok(review) => refusal(status, &review.request.uid, API_VERSION, code, message),
         Err(error) => unreadable(&error),
     }
 }

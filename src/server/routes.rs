@@ -37,6 +37,7 @@ pub(super) struct Routes {
 #[derive(Debug, Clone, Copy)]
 struct Route {
     endpoint: Endpoint,
+    arrived: Instant,
     deadline: Instant,
 }
 
@@ -66,22 +67,23 @@ impl Routes {
             Ok(received) => received,
             Err(error) => return without_body(&error),
         };
-        let Route { endpoint, deadline } = route;
+        let Route { endpoint, arrived, deadline } = route;
         if received.bytes.len() > self.inline_body {
             return self.review_apart(route, received).await;
         }
         judge(&self.app, endpoint, &received.bytes, deadline)
-            .unwrap_or_else(|| judge::late(&self.app, endpoint, &received.bytes))
+            .unwrap_or_else(|| judge::late(&self.app, endpoint, &received.bytes, arrived.elapsed()))
     }
 
-    async fn review_apart(&self, Route { endpoint, deadline }: Route, received: Received) -> Answer {
+    async fn review_apart(&self, route: Route, received: Received) -> Answer {
+        let Route { endpoint, arrived, deadline } = route;
         let (app, bytes) = (Arc::clone(&self.app), received.bytes.clone());
         // What was received counts as memory until it is dropped there.
         let judged = spawn_blocking(move || judge(&app, endpoint, &received.bytes, deadline));
         match timeout_at(deadline, judged).await {
             Ok(Ok(Some(answer))) => answer,
-            Ok(Ok(None)) | Err(_) => judge::late(&self.app, endpoint, &bytes),
-            Ok(Err(_)) => judge::panicked(&self.app, endpoint, &bytes),
+            Ok(Ok(None)) | Err(_) => judge::late(&self.app, endpoint, &bytes, arrived.elapsed()),
+            Ok(Err(_)) => judge::panicked(&self.app, endpoint, &bytes, arrived.elapsed()),
         }
     }
 }
@@ -107,7 +109,7 @@ fn route(request: &Request<Incoming>) -> Result<Route, Answer> {
     }
     check_content(request.headers())?;
     let timeout = timeout(request.uri().query().unwrap_or(""))?;
-    Ok(Route { endpoint, deadline: arrived + timeout - (timeout / 10).min(MAX_MARGIN) })
+    Ok(Route { endpoint, arrived, deadline: arrived + timeout - (timeout / 10).min(MAX_MARGIN) })
 }
 
 fn check_content(headers: &HeaderMap) -> Result<(), Answer> {

@@ -16,7 +16,7 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
 
 /// How many lines wait for a stderr that nobody reads; the next ones are lost.
-const WAITING_LINES: usize = 4096;
+const WAITING_LINES: usize = 1024;
 /// How long the end of the process waits for stderr.
 const LAST_LINES: Duration = Duration::from_secs(1);
 
