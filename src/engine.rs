@@ -14,7 +14,7 @@ use crate::policy::{Action, Standing, Subject, nearest};
 use crate::policy_set::PolicySet;
 use crate::review::{Operation, Request};
 use crate::validators::{self, Violation};
-use crate::view::View;
+use crate::view::{Asked, Maker, SetName, View};
 
 /// Which of the two webhooks asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +34,8 @@ pub struct Question<'a> {
     pub request: &'a Request<'a>,
     /// The time that exemptions are held against.
     pub now: Timestamp,
+    /// What was asked of the API server for it, after a first decision that lacked it.
+    pub asked: Option<&'a Asked>,
 }
 
 /// The outcome for one review.
@@ -61,7 +63,7 @@ pub struct Decision {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     /// The HTTP status that goes with it: 403 for a rule, 400 for a review that makes no sense, 422 for an
-    /// annotation that does not read, 500 for our own bug.
+    /// annotation that does not read, 503 for what is to be tried again, 500 for our own bug.
     pub code: u16,
     /// What is wrong, and what to change.
     pub message: String,
@@ -73,6 +75,9 @@ pub fn decide(policies: &PolicySet, view: &View, question: &Question<'_>) -> Dec
     let request = question.request;
     let namespace = request.namespace.as_deref().unwrap_or_default();
     let is_write = matches!(request.operation, Operation::Create | Operation::Update);
+    if request.sub_resource.as_ref().is_some_and(|sub| *sub.0 == *"scale") {
+        return decide_scale(policies, view, request, namespace);
+    }
     let Some(template) = template_pointer(&request.kind.group, &request.kind.kind).filter(|_| is_write)
     else {
         return Decision::default();
@@ -89,9 +94,10 @@ pub fn decide(policies: &PolicySet, view: &View, question: &Question<'_>) -> Dec
         Ok(object) => object,
         Err(error) => return Decision::nonsense(&error.to_string()),
     };
+    let view = question.asked.map_or(Cow::Borrowed(view), |asked| Cow::Owned(view.with(asked.clone())));
     match template {
-        "" => decide_pod(policies, view, question, namespace, &object),
-        pointer => decide_template(policies, view, question, namespace, &object, pointer),
+        "" => decide_pod(policies, &view, question, namespace, &object),
+        pointer => decide_template(policies, &view, question, namespace, &object, pointer),
     }
 }
 
@@ -147,7 +153,8 @@ fn judge_final(
     decision.conclude(&policies.generation)
 }
 
-/// Tells the author of a workload what will become of its Pods. Only Pods are refused.
+/// Tells the author of a workload what will become of its Pods. It is refused only where it is wrong as a whole, and
+/// was not so before.
 fn decide_template(
     policies: &PolicySet,
     view: &View,
@@ -157,16 +164,32 @@ fn decide_template(
     pointer: &str,
 ) -> Decision {
     let kind = &question.request.kind;
-    let template = object.as_value().pointer(pointer).cloned().map(Pod::from_value);
-    let (Endpoint::Validate, Some(Ok(pod))) = (question.endpoint, template) else {
+    let template = |object: &Pod| object.as_value().pointer(pointer).cloned().map(Pod::from_value);
+    let (Endpoint::Validate, Some(Ok(pod))) = (question.endpoint, template(object)) else {
         return Decision::default();
     };
+    let before = question.request.old_object.filter(|_| question.request.operation == Operation::Update);
+    let before = before.and_then(|raw| Pod::parse(raw.get()).ok());
     let workload = Workload::new(&kind.kind, &kind.group, &object.display_name());
     let subject = Subject::new(namespace, workload, &pod, view).with_own_mounts(policies.own_mounts());
+    let subject = subject.within(object, before.as_ref());
     let mut decision = admit(policies, &subject, question.now);
     decision.operations.clear();
     decision.audit_annotations.clear();
+    let mut refusal = None;
     if decision.refusal.take().is_some() {
+        let was = before.as_ref().and_then(|before| Some((before, template(before)?.ok()?)));
+        let known = was.map(|(before, pod)| {
+            let was = Subject { pod: &pod, workload: subject.workload.clone(), ..subject };
+            admit(policies, &was.within(before, None), question.now).rejections
+        });
+        let is_new = |rejection: &&Rejection| !known.iter().flatten().any(|known| known == *rejection);
+        let refusing =
+            decision.rejections.iter().filter(|rejection| rejection.refuses_workload).filter(is_new);
+        let refusing: Vec<_> = refusing.map(ToString::to_string).collect();
+        if !refusing.is_empty() {
+            refusal = Some(Refusal { code: 422, message: format!("podwright: {}", refusing.join("; ")) });
+        }
         let field = |path: &str| format!("{}.{path}", pointer.trim_start_matches('/').replace('/', "."));
         let mut told: Vec<String> = decision.rejections.iter().map(ToString::to_string).collect();
         told.extend(decision.violations.iter().filter(|violation| violation.denies()).map(|violation| {
@@ -174,12 +197,29 @@ fn decide_template(
             moved.finding.path = field(&violation.finding.path);
             moved.to_string()
         }));
+        told.retain(|text| !refusing.contains(text));
         decision
             .warnings
             .splice(0..0, told.into_iter().map(|text| format!("its Pods will be refused: {text}")));
     }
+    decision.refusal = refusal;
     decision.warnings.extend(misplaced(object, &kind.kind));
     decision
+}
+
+/// Decides whether a workload can have more Pods. Its `Scale` tells no more than their number.
+fn decide_scale(policies: &PolicySet, view: &View, request: &Request<'_>, namespace: &str) -> Decision {
+    let scale = request.object.and_then(|raw| serde_json::from_str::<Value>(raw.get()).ok());
+    let replicas = scale.as_ref().and_then(|scale| scale.pointer("/spec/replicas")?.as_u64());
+    let name = request.name.as_deref().unwrap_or_default().to_owned();
+    let resource = &request.resource;
+    let maker = Maker::of(&resource.group, "StatefulSet").filter(|_| &*resource.resource == "statefulsets");
+    let replicas = replicas.and_then(|replicas| u32::try_from(replicas).ok());
+    let (Some(maker), Some(replicas)) = (maker, replicas) else { return Decision::default() };
+    let set = SetName { maker, namespace: namespace.to_owned(), name };
+    let rejection = mutators::judge_scale(policies.mutators(), view, &set, replicas);
+    let decision = Decision { rejections: rejection.into_iter().collect(), ..Decision::default() };
+    decision.conclude(&policies.generation)
 }
 
 /// Annotations that stand on the workload itself, where no Pod gets them.
@@ -189,7 +229,7 @@ pub fn misplaced(object: &Pod, kind: &str) -> Vec<String> {
         object.as_value().pointer("/spec/jobTemplate").cloned().and_then(|job| Pod::from_value(job).ok());
     let above = job.iter().chain([object]);
     let annotations = above.flat_map(|object| {
-        let domains = MUTATORS.iter().map(|kind| kind.domain);
+        let domains = MUTATORS.iter().filter(|kind| !kind.is_on_workloads).map(|kind| kind.domain);
         domains.flat_map(|domain| annotations::under(object, domain))
     });
     annotations
@@ -260,7 +300,11 @@ fn mutate(policies: &PolicySet, subject: &Subject<'_>, decision: &mut Decision) 
     }
     if decision.rejections.is_empty() {
         decision.warnings.append(&mut warnings);
-        state(&mut draft, &policies.generation, &decision.mutations);
+        let was_edited = subject.pod.annotation(STATUS).is_some();
+        // A template for whose Pods something will be done is not edited itself.
+        if draft.is_edited() || was_edited || decision.mutations.is_empty() {
+            state(&mut draft, &policies.generation, &decision.mutations);
+        }
         decision.take(draft, failure_policy);
     }
 }
@@ -341,6 +385,12 @@ fn state(draft: &mut Draft<'_>, generation: &str, mutations: &[Mutation]) {
 }
 
 impl Decision {
+    /// The StatefulSet that has to be known to decide otherwise.
+    #[must_use]
+    pub fn lack(&self) -> Option<&SetName> {
+        self.rejections.iter().find_map(|rejection| rejection.lack.as_ref())
+    }
+
     fn nonsense(message: &str) -> Self {
         let refusal = Refusal { code: 400, message: format!("podwright: {message}") };
         Self { refusal: Some(refusal), ..Self::default() }
@@ -373,7 +423,12 @@ impl Decision {
             self.violations.iter().filter(|violation| violation.denies()).map(ToString::to_string).collect();
         let warned = self.violations.iter().filter(|violation| violation.warns());
         self.warnings.extend(warned.map(ToString::to_string));
-        let code = if denied.is_empty() { 422 } else { 403 };
+        let code = match (denied.is_empty(), self.lack()) {
+            (false, _) => 403,
+            (true, None) => 422,
+            // It may be decided otherwise in a moment.
+            (true, Some(_)) => 503,
+        };
         let told: Vec<String> = self.rejections.iter().map(ToString::to_string).chain(denied).collect();
         if !told.is_empty() {
             self.refusal = Some(Refusal { code, message: format!("podwright: {}", told.join("; ")) });

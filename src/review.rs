@@ -34,6 +34,9 @@ pub struct Request<'a> {
     /// The kind of the object, as the webhook registered for it.
     #[serde(borrow, default)]
     pub kind: GroupVersionKind<'a>,
+    /// The resource, by its name in URLs.
+    #[serde(borrow, default)]
+    pub resource: Resource<'a>,
     /// What is done below the object (`ephemeralcontainers`, `scale`), if anything.
     #[serde(borrow, default)]
     pub sub_resource: Option<Text<'a>>,
@@ -71,6 +74,17 @@ pub struct GroupVersionKind<'a> {
     /// The kind.
     #[serde(borrow, default)]
     pub kind: Text<'a>,
+}
+
+/// A resource with its group.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct Resource<'a> {
+    /// The API group; empty for the core group.
+    #[serde(borrow, default)]
+    pub group: Text<'a>,
+    /// Its name in URLs: `statefulsets`.
+    #[serde(borrow, default)]
+    pub resource: Text<'a>,
 }
 
 /// Who asks.

@@ -263,6 +263,9 @@ fn the_registration_for_development_asks_about_what_is_decided() {
         ("/validate apps/daemonsets", both),
         ("/validate apps/deployments", both),
         ("/validate apps/statefulsets", both),
+        ("/validate apps/statefulsets/scale", r#"["UPDATE"]"#),
+        ("/validate apps.kruise.io/statefulsets", both),
+        ("/validate apps.kruise.io/statefulsets/scale", both),
         ("/validate batch/cronjobs", both),
         ("/validate batch/jobs", both),
     ];
@@ -524,6 +527,8 @@ fn decide(object: &Value) -> Decision {
     let today = Some(Version::v1(33));
     let view = View { api_server: today, oldest_kubelet: today, ..View::default() };
     let subject = Subject::new("shop", workload, &pod, &view);
+    let whole = Pod::from_value(object.clone()).unwrap();
+    let subject = if kind == "Pod" { subject } else { subject.within(&whole, None) };
     admit(&PolicySet::embedded().unwrap(), &subject, "2026-11-22T12:00:00Z".parse().unwrap())
 }
 

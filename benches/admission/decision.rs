@@ -17,7 +17,7 @@ pub(crate) fn time(review: &str, span: Duration) -> Duration {
     while begun.elapsed() < span {
         let asked = Instant::now();
         let review = Review::parse(black_box(review.as_bytes())).unwrap();
-        let question = Question { endpoint: Endpoint::Mutate, request: &review.request, now };
+        let question = Question { endpoint: Endpoint::Mutate, request: &review.request, now, asked: None };
         let decision = engine::decide(&policies, &view, &question);
         black_box(serde_json::to_vec(&decision.operations).unwrap());
         times.push(asked.elapsed());

@@ -107,7 +107,8 @@ mod tests {
             ("apps/v1", "Deployment", Some("/spec/template")),
             ("batch/v1", "CronJob", Some("/spec/jobTemplate/spec/template")),
             ("batch.volcano.sh/v1alpha1", "Job", None),
-            ("apps.kruise.io/v1beta1", "StatefulSet", None),
+            ("apps.kruise.io/v1beta1", "StatefulSet", Some("/spec/template")),
+            ("apps.example.com/v1", "StatefulSet", None),
             ("metrics.k8s.io/v1", "Pod", None),
             ("v1", "Service", None),
         ] {

@@ -19,7 +19,7 @@ use crate::pod::{Pod, Workload};
 use crate::policy::Subject;
 use crate::policy_set::{LoadErrors, PolicySet};
 use crate::validators::Violation;
-use crate::view::{Version, View};
+use crate::view::{Maker, SetName, StatefulSet, StatefulSets, Version, View};
 
 /// What decisions are made from.
 #[derive(Debug, clap::Args)]
@@ -62,6 +62,8 @@ pub(super) struct Case<'a> {
     pub(super) template: &'static str,
     workload: Workload,
     pod: Pod,
+    /// The workload, where the Pod is its template.
+    whole: Option<Pod>,
 }
 
 impl OfflineArgs {
@@ -76,6 +78,8 @@ impl OfflineArgs {
                 api_server: self.kubernetes_version,
                 oldest_kubelet: self.kubernetes_version,
                 namespaces: Arc::new(namespaces(streams)),
+                stateful_sets: stateful_sets(streams, &self.namespace),
+                ..View::default()
             },
             now: Now::or_present(self.now.as_ref()),
             namespace: self.namespace.clone(),
@@ -98,24 +102,27 @@ impl Offline {
     pub(super) fn case<'a>(&'a self, object: &'a Object<'a>) -> Option<Case<'a>> {
         let (template, pod) = object.pod()?;
         let namespace = object.metadata("namespace").unwrap_or(&self.namespace);
-        Some(Case { object, namespace, template, workload: object.workload(&pod), pod })
+        let whole = || Pod::from_value(object.value.clone()).ok();
+        let whole = if template.is_empty() { None } else { whole() };
+        Some(Case { object, namespace, template, workload: object.workload(&pod), pod, whole })
     }
 
     /// The Pod with what is known around it.
     pub(super) fn subject<'a>(&'a self, case: &'a Case<'_>) -> Subject<'a> {
-        Subject::new(case.namespace, case.workload.clone(), &case.pod, &self.view)
-            .with_own_mounts(self.policies.own_mounts())
+        let subject = Subject::new(case.namespace, case.workload.clone(), &case.pod, &self.view)
+            .with_own_mounts(self.policies.own_mounts());
+        match &case.whole {
+            Some(whole) => subject.within(whole, None),
+            None => subject,
+        }
     }
 
     /// What the webhook would decide.
     pub(super) fn decide(&self, case: &Case<'_>) -> Decision {
         let mut decision = engine::admit(&self.policies, &self.subject(case), self.now);
         decision.rejections.extend(unquoted(&case.pod));
-        if !case.template.is_empty()
-            && let Ok(object) = Pod::from_value(case.object.value.clone())
-        {
-            decision.warnings.extend(engine::misplaced(&object, case.object.kind));
-        }
+        let whole = case.whole.iter();
+        decision.warnings.extend(whole.flat_map(|whole| engine::misplaced(whole, case.object.kind)));
         decision
     }
 }
@@ -163,11 +170,34 @@ fn unquoted(pod: &Pod) -> Vec<Rejection> {
         .collect()
 }
 
+/// Every object of the manifests.
+fn objects(streams: &[Stream]) -> impl Iterator<Item = Object<'_>> {
+    let documents = streams.iter().flat_map(|stream| &stream.documents);
+    documents.flat_map(|document| Object::all(&document.value))
+}
+
+/// The StatefulSets among the manifests.
+fn stateful_sets(streams: &[Stream], default_namespace: &str) -> StatefulSets {
+    let mut sets = StatefulSets::default();
+    let read = objects(streams).filter_map(|object| {
+        let maker = Maker::of(&object.group, object.kind)?;
+        let namespace = object.metadata("namespace").unwrap_or(default_namespace).to_owned();
+        let name = SetName { maker, namespace, name: object.metadata("name")?.to_owned() };
+        Some((name, Arc::new(StatefulSet::read(object.value))))
+    });
+    for (name, set) in read {
+        let of_maker = match name.maker {
+            Maker::Kubernetes => &mut sets.kubernetes,
+            Maker::Kruise => &mut sets.kruise,
+        };
+        Arc::make_mut(of_maker).insert(name, set);
+    }
+    sets
+}
+
 /// The labels of the Namespaces among the manifests.
 fn namespaces(streams: &[Stream]) -> HashMap<String, Arc<BTreeMap<String, String>>> {
-    let documents = streams.iter().flat_map(|stream| &stream.documents);
-    documents
-        .flat_map(|document| Object::all(&document.value))
+    objects(streams)
         .filter(|object| object.kind == "Namespace" && object.group.is_empty())
         .filter_map(|object| {
             let labels = object.value.pointer("/metadata/labels").and_then(Value::as_object);

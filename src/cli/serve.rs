@@ -13,6 +13,7 @@ use anyhow::Context as _;
 use arc_swap::ArcSwap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use futures::FutureExt as _;
 use prometheus_client::registry::Registry;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -33,7 +34,7 @@ const LOCAL_CERTIFICATES: &str = "certs/local";
 /// What the kubelet sets in every container.
 const IN_CLUSTER: &str = "KUBERNETES_SERVICE_HOST";
 /// Why the server is not ready while the cluster view is incomplete.
-const NOT_SYNCED: &str = "the cluster's Nodes and Namespaces are not known yet";
+const NOT_SYNCED: &str = "the cluster is not known yet";
 /// What `--local` offers to try.
 const SAMPLE_REVIEW: &str = include_str!("serve/sample-review.json");
 
@@ -183,7 +184,12 @@ fn serve(args: &Args, logs: &Logs) -> anyhow::Result<()> {
     runtime.block_on(async {
         let (stop, hurry) = signals()?;
         let health = Arc::new(Health::default());
-        let _watch = args.watch(views, &health, cluster_metrics).await?;
+        let client = args.client().await?;
+        let _watch = client.clone().map(|client| watch(client, views, &health, cluster_metrics));
+        let app = match client {
+            Some(client) => app.looking(move |set| cluster::read::stateful_set(client.clone(), set).boxed()),
+            None => app,
+        };
         let server = Server::bind(args.settings(), tls, app, health, registry).await?;
         if let Some(local) = source.local {
             introduce(&local, server.listen()).context("printing how to ask")?;
@@ -197,28 +203,15 @@ fn serve(args: &Args, logs: &Logs) -> anyhow::Result<()> {
 }
 
 impl Args {
-    /// Watches the cluster, if one is given or is around us. Until its view is known the server is not ready.
-    async fn watch(
-        &self,
-        views: ViewStore,
-        health: &Arc<Health>,
-        metrics: cluster::Metrics,
-    ) -> anyhow::Result<Option<cluster::Watch>> {
+    /// A client for the cluster, if one is given or is around us.
+    async fn client(&self) -> anyhow::Result<Option<kube::Client>> {
         let Deciding { kubeconfig, no_cluster, .. } = &self.deciding;
         let is_around_us = !self.certificates.local && env::var_os(IN_CLUSTER).is_some();
         if *no_cluster || kubeconfig.is_none() && !is_around_us {
             tracing::info!("no cluster is watched; what needs to know it takes the cautious way");
             return Ok(None);
         }
-        let client = cluster::connect(kubeconfig.as_deref()).await?;
-        health.block(NOT_SYNCED);
-        let watch = cluster::watch(client, views, metrics);
-        let (synced, health) = (watch.synced(), Arc::clone(health));
-        tokio::spawn(async move {
-            synced.await;
-            health.clear(NOT_SYNCED);
-        });
-        Ok(Some(watch))
+        Ok(Some(cluster::connect(kubeconfig.as_deref()).await?))
     }
 
     fn settings(&self) -> Settings {
@@ -239,6 +232,23 @@ impl Args {
             ..Settings::default()
         }
     }
+}
+
+/// Watches the cluster. Until its view is known the server is not ready.
+fn watch(
+    client: kube::Client,
+    views: ViewStore,
+    health: &Arc<Health>,
+    metrics: cluster::Metrics,
+) -> cluster::Watch {
+    health.block(NOT_SYNCED);
+    let watch = cluster::watch(client, views, metrics);
+    let (synced, health) = (watch.synced(), Arc::clone(health));
+    tokio::spawn(async move {
+        synced.await;
+        health.clear(NOT_SYNCED);
+    });
+    watch
 }
 
 /// What is served, and how to trust it where that is our own doing.

@@ -1,10 +1,14 @@
 //! What the watches told, put in order. Pure: facts in, a view out.
 
 use std::collections::{BTreeMap, HashMap};
+use std::hash::Hash;
 use std::mem;
+use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::view::{Version, View};
+use ipnet::IpNet;
+
+use crate::view::{Holders, PodName, SetName, StatefulSet, StatefulSets, Version, View};
 
 /// The labels of one Namespace.
 pub(super) type Labels = Arc<BTreeMap<String, String>>;
@@ -13,26 +17,36 @@ pub(super) type Labels = Arc<BTreeMap<String, String>>;
 #[derive(Debug)]
 pub(super) enum Fact {
     /// Of a Node.
-    Node(Change<Kubelet>),
+    Node(Change<String, Kubelet>),
     /// Of a Namespace.
-    Namespace(Change<Labels>),
+    Namespace(Change<String, Labels>),
+    /// Of a Pod: the addresses that it holds.
+    Pod(Change<Arc<PodName>, Vec<IpAddr>>),
+    /// Of a StatefulSet of Kubernetes.
+    StatefulSet(Change<SetName, Arc<StatefulSet>>),
+    /// Of a StatefulSet of OpenKruise.
+    KruiseSet(Change<SetName, Arc<StatefulSet>>),
+    /// Of a pool of Calico's: its network, if workloads can use it.
+    IpPool(Change<String, Option<IpNet>>),
     /// Of the API server.
     ApiServer(Version),
 }
 
-/// One event of a watch, by the object's name.
+/// One event of a watch.
 #[derive(Debug)]
-pub(super) enum Change<T> {
+pub(super) enum Change<K, T> {
+    /// The cluster does not have this kind.
+    Absent,
     /// A list begins: what is not in it is gone.
     Restart,
     /// One object of the list.
-    Listed(String, T),
+    Listed(K, T),
     /// The list is at its end.
     Complete,
     /// An object is new or changed.
-    Set(String, T),
+    Set(K, T),
     /// An object is gone.
-    Remove(String),
+    Remove(K),
 }
 
 /// What a Node says of its kubelet.
@@ -50,8 +64,21 @@ pub(super) enum Kubelet {
 #[derive(Debug, Default)]
 pub(super) struct Index {
     api_server: Option<Version>,
-    nodes: Table<Kubelet>,
-    namespaces: Table<Labels>,
+    nodes: Table<String, Kubelet>,
+    namespaces: Table<String, Labels>,
+    pods: Holdings,
+    stateful_sets: Table<SetName, Arc<StatefulSet>>,
+    kruise_sets: Table<SetName, Arc<StatefulSet>>,
+    ip_pools: Table<String, Option<IpNet>>,
+}
+
+/// How many objects of each kind are known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Sizes {
+    pub(super) nodes: usize,
+    pub(super) namespaces: usize,
+    pub(super) stateful_sets: usize,
+    pub(super) addresses: usize,
 }
 
 impl Index {
@@ -60,27 +87,55 @@ impl Index {
         match fact {
             Fact::Node(change) => self.nodes.take(change),
             Fact::Namespace(change) => self.namespaces.take(change),
+            Fact::Pod(change) => self.pods.take(change),
+            Fact::StatefulSet(change) => self.stateful_sets.take(change),
+            Fact::KruiseSet(change) => self.kruise_sets.take(change),
+            Fact::IpPool(change) => self.ip_pools.take(change),
             Fact::ApiServer(version) => self.api_server.replace(version) != Some(version),
         }
     }
 
     /// What is known, as a view: a part that was never told as a whole is left out.
     pub(super) fn view(&self) -> View {
+        let pools = |pools: &Arc<HashMap<String, Option<IpNet>>>| {
+            let mut networks: Vec<_> = pools.values().filter_map(|network| *network).collect();
+            networks.sort();
+            Arc::new(networks)
+        };
         View {
+            is_watched: true,
             api_server: self.api_server,
             oldest_kubelet: self.oldest_kubelet(),
             namespaces: self.namespaces.entries.clone().unwrap_or_default(),
+            stateful_sets: StatefulSets {
+                kubernetes: self.stateful_sets.entries.clone().unwrap_or_default(),
+                kruise: self.kruise_sets.entries.clone().unwrap_or_default(),
+            },
+            holders: self.pods.holders.clone(),
+            pools: self.ip_pools.entries.as_ref().map(pools),
+            asked: None,
         }
     }
 
     /// Whether every part is known.
     pub(super) fn is_complete(&self) -> bool {
-        self.api_server.is_some() && self.nodes.entries.is_some() && self.namespaces.entries.is_some()
+        self.api_server.is_some()
+            && self.nodes.is_known
+            && self.namespaces.is_known
+            && self.pods.is_known
+            && self.stateful_sets.is_known
+            && self.kruise_sets.is_known
+            && self.ip_pools.is_known
     }
 
-    /// How many Nodes there are, and how many Namespaces.
-    pub(super) fn sizes(&self) -> (usize, usize) {
-        (self.nodes.entries().count(), self.namespaces.entries().count())
+    /// How many objects there are.
+    pub(super) fn sizes(&self) -> Sizes {
+        Sizes {
+            nodes: self.nodes.entries().count(),
+            namespaces: self.namespaces.entries().count(),
+            stateful_sets: self.stateful_sets.entries().count() + self.kruise_sets.entries().count(),
+            addresses: self.pods.holders.len(),
+        }
     }
 
     /// A Node whose kubelet's version does not read.
@@ -105,80 +160,138 @@ impl Index {
 
 /// The objects of one kind.
 #[derive(Debug)]
-struct Table<T> {
+struct Table<K, T> {
+    /// Whether the first list was complete, or there is no such kind.
+    is_known: bool,
     /// `None` until the first list was complete. Shared with the views, so that most of them cost no copy.
-    entries: Option<Arc<HashMap<String, T>>>,
+    entries: Option<Arc<HashMap<K, T>>>,
     /// The list that is coming in.
-    incoming: HashMap<String, T>,
+    incoming: HashMap<K, T>,
 }
 
-impl<T> Default for Table<T> {
+impl<K, T> Default for Table<K, T> {
     fn default() -> Self {
-        Self { entries: None, incoming: HashMap::new() }
+        Self { is_known: false, entries: None, incoming: HashMap::new() }
     }
 }
 
-impl<T: Clone + PartialEq> Table<T> {
-    fn take(&mut self, change: Change<T>) -> bool {
+impl<K: Clone + Eq + Hash, T: Clone + PartialEq> Table<K, T> {
+    fn take(&mut self, change: Change<K, T>) -> bool {
         match change {
+            Change::Absent => {
+                self.incoming = HashMap::new();
+                return !mem::replace(&mut self.is_known, true) | self.entries.take().is_some();
+            }
             // The old entries stay in force until the new list is complete.
             Change::Restart => self.incoming = HashMap::new(),
-            Change::Listed(name, value) => drop(self.incoming.insert(name, value)),
+            Change::Listed(key, value) => drop(self.incoming.insert(key, value)),
             Change::Complete => {
                 let mut listed = mem::take(&mut self.incoming);
+                self.is_known = true;
                 if self.entries.as_deref() != Some(&listed) {
                     listed.shrink_to_fit();
                     self.entries = Some(Arc::new(listed));
                     return true;
                 }
             }
-            Change::Set(name, value) => return self.set(name, value),
-            Change::Remove(name) => return self.remove(&name),
+            Change::Set(key, value) => return self.set(key, value),
+            Change::Remove(key) => return self.remove(&key),
         }
         false
     }
 
     // Looks before it writes: writing copies what a view still holds, and most events change nothing of it.
-    fn set(&mut self, name: String, value: T) -> bool {
+    fn set(&mut self, key: K, value: T) -> bool {
         match &mut self.entries {
-            Some(entries) if entries.get(&name) != Some(&value) => {
-                Arc::make_mut(entries).insert(name, value);
+            Some(entries) if entries.get(&key) != Some(&value) => {
+                Arc::make_mut(entries).insert(key, value);
                 true
             }
             _ => false,
         }
     }
 
-    fn remove(&mut self, name: &str) -> bool {
+    fn remove(&mut self, key: &K) -> bool {
         match &mut self.entries {
-            Some(entries) if entries.contains_key(name) => Arc::make_mut(entries).remove(name).is_some(),
+            Some(entries) if entries.contains_key(key) => Arc::make_mut(entries).remove(key).is_some(),
             _ => false,
         }
     }
 
-    fn entries(&self) -> impl Iterator<Item = (&String, &T)> {
+    fn entries(&self) -> impl Iterator<Item = (&K, &T)> {
         self.entries.iter().flat_map(|entries| entries.iter())
+    }
+}
+
+/// The addresses that Pods hold, from both sides.
+#[derive(Debug, Default)]
+struct Holdings {
+    is_known: bool,
+    by_pod: HashMap<Arc<PodName>, Vec<IpAddr>>,
+    holders: Holders,
+    incoming: HashMap<Arc<PodName>, Vec<IpAddr>>,
+}
+
+impl Holdings {
+    fn take(&mut self, change: Change<Arc<PodName>, Vec<IpAddr>>) -> bool {
+        match change {
+            Change::Absent | Change::Restart => self.incoming = HashMap::new(),
+            Change::Listed(pod, addresses) => {
+                if !addresses.is_empty() {
+                    self.incoming.insert(pod, addresses);
+                }
+            }
+            Change::Complete => {
+                let listed = mem::take(&mut self.incoming);
+                if mem::replace(&mut self.is_known, true) && listed == self.by_pod {
+                    return false;
+                }
+                self.holders = Holders::default();
+                for (pod, addresses) in &listed {
+                    addresses.iter().for_each(|address| self.holders.add(*address, pod));
+                }
+                self.by_pod = listed;
+                return true;
+            }
+            Change::Set(pod, addresses) => return self.set(pod, addresses),
+            Change::Remove(pod) => return self.set(pod, Vec::new()),
+        }
+        false
+    }
+
+    /// A Pod holds these addresses, and no others.
+    fn set(&mut self, pod: Arc<PodName>, addresses: Vec<IpAddr>) -> bool {
+        let before = self.by_pod.remove(&pod).unwrap_or_default();
+        let differs = before != addresses;
+        if differs {
+            before.iter().for_each(|address| self.holders.remove(*address, &pod));
+            addresses.iter().for_each(|address| self.holders.add(*address, &pod));
+        }
+        if !addresses.is_empty() {
+            self.by_pod.insert(pod, addresses);
+        }
+        differs
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Change::{Complete, Listed, Remove, Restart, Set};
+    use super::Change::{Absent, Complete, Listed, Remove, Restart, Set};
     use super::*;
 
     fn known(minor: u32) -> Kubelet {
         Kubelet::Known(Version::v1(minor))
     }
 
-    fn nodes(index: &mut Index, changes: impl IntoIterator<Item = Change<Kubelet>>) -> Vec<bool> {
+    fn nodes(index: &mut Index, changes: impl IntoIterator<Item = Change<String, Kubelet>>) -> Vec<bool> {
         changes.into_iter().map(|change| index.take(Fact::Node(change))).collect()
     }
 
-    fn namespaces(index: &mut Index, changes: impl IntoIterator<Item = Change<Labels>>) -> Vec<bool> {
+    fn namespaces(index: &mut Index, changes: impl IntoIterator<Item = Change<String, Labels>>) -> Vec<bool> {
         changes.into_iter().map(|change| index.take(Fact::Namespace(change))).collect()
     }
 
-    fn listed<T>(entries: impl IntoIterator<Item = (&'static str, T)>) -> Vec<Change<T>> {
+    fn listed<T>(entries: impl IntoIterator<Item = (&'static str, T)>) -> Vec<Change<String, T>> {
         let listed = entries.into_iter().map(|(name, value)| Listed(name.to_owned(), value));
         std::iter::once(Restart).chain(listed).chain([Complete]).collect()
     }
@@ -239,14 +352,63 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_list_is_known_too() {
+    fn it_is_complete_once_every_part_is_known() {
         let mut index = Index::default();
         assert!(index.take(Fact::ApiServer(Version::v1(33))));
         assert!(!index.take(Fact::ApiServer(Version::v1(33))));
         assert_eq!(nodes(&mut index, listed([])), [false, true]);
-        assert!(!index.is_complete());
         assert_eq!(namespaces(&mut index, listed([])), [false, true]);
+        for fact in [Fact::Pod(Restart), Fact::Pod(Complete), Fact::StatefulSet(Restart)] {
+            index.take(fact);
+        }
+        assert!(index.take(Fact::StatefulSet(Complete)));
+        assert!(index.take(Fact::KruiseSet(Absent)));
+        assert!(!index.is_complete());
+        assert!(index.take(Fact::IpPool(Absent)));
+        assert!(!index.take(Fact::IpPool(Absent)));
         assert!(index.is_complete());
+    }
+
+    #[test]
+    fn pools_are_unknown_where_calico_has_none() {
+        let mut index = Index::default();
+        let network: IpNet = "10.0.0.0/16".parse().unwrap();
+        assert_eq!(index.view().pools, None);
+        for change in listed([("a", Some(network)), ("disabled", None)]) {
+            index.take(Fact::IpPool(change));
+        }
+        assert_eq!(index.view().pools.as_deref(), Some(&vec![network]));
+        assert!(index.take(Fact::IpPool(Absent)));
+        assert_eq!(index.view().pools, None);
+    }
+
+    #[test]
+    fn addresses_follow_their_pods() {
+        let pod = |name: &str| Arc::new(PodName { namespace: "shop".to_owned(), name: name.to_owned() });
+        let at = |text: &str| -> IpAddr { text.parse().unwrap() };
+        let (one, two) = (at("10.0.0.1"), at("10.0.0.2"));
+        let mut index = Index::default();
+        let mut take = |change| index.take(Fact::Pod(change));
+        assert_eq!([Restart, Listed(pod("a"), vec![one]), Complete].map(&mut take), [false, false, true]);
+        for (change, differs) in [
+            (Set(pod("a"), vec![one]), false),
+            (Set(pod("b"), vec![one, two]), true),
+            (Set(pod("c"), vec![]), false),
+            (Remove(pod("a")), true),
+            (Remove(pod("a")), false),
+        ] {
+            assert_eq!(take(change), differs);
+        }
+        assert_eq!(
+            [one, two].map(|address| index.view().holders.of(address).to_vec()),
+            [[pod("b")], [pod("b")]]
+        );
+        let mut take = |change| index.take(Fact::Pod(change));
+        assert_eq!([Restart, Listed(pod("d"), vec![two]), Complete].map(&mut take), [false, false, true]);
+        assert_eq!([Restart, Listed(pod("d"), vec![two]), Complete].map(&mut take), [false, false, false]);
+        let view = index.view();
+        assert_eq!((view.holders.of(one), view.holders.of(two)), (&[][..], &[pod("d")][..]));
+        assert_eq!(index.sizes().addresses, 1);
     }
 
     #[test]

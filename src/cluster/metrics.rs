@@ -9,6 +9,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 
+use super::index::Sizes;
+
 /// The metrics of the watches. A clone counts into the same metrics.
 #[derive(Debug, Clone, Default)]
 pub struct Metrics {
@@ -17,6 +19,8 @@ pub struct Metrics {
     synced: Gauge,
     nodes: Gauge,
     namespaces: Gauge,
+    stateful_sets: Gauge,
+    addresses: Gauge,
 }
 
 impl Metrics {
@@ -46,6 +50,16 @@ impl Metrics {
             "Namespaces in the cluster view",
             metrics.namespaces.clone(),
         );
+        registry.register(
+            "podwright_cluster_stateful_sets",
+            "StatefulSets in the cluster view",
+            metrics.stateful_sets.clone(),
+        );
+        registry.register(
+            "podwright_cluster_pod_addresses",
+            "Addresses of live Pods in the cluster view",
+            metrics.addresses.clone(),
+        );
         metrics
     }
 
@@ -61,9 +75,16 @@ impl Metrics {
     }
 
     /// This much is in the view.
-    pub(super) fn known(&self, nodes: usize, namespaces: usize, synced: bool) {
-        self.nodes.set(i64::try_from(nodes).unwrap_or(i64::MAX));
-        self.namespaces.set(i64::try_from(namespaces).unwrap_or(i64::MAX));
+    pub(super) fn known(&self, sizes: Sizes, synced: bool) {
+        let Sizes { nodes, namespaces, stateful_sets, addresses } = sizes;
+        for (gauge, size) in [
+            (&self.nodes, nodes),
+            (&self.namespaces, namespaces),
+            (&self.stateful_sets, stateful_sets),
+            (&self.addresses, addresses),
+        ] {
+            gauge.set(i64::try_from(size).unwrap_or(i64::MAX));
+        }
         self.synced.set(i64::from(synced));
     }
 }
@@ -83,7 +104,7 @@ mod tests {
         let metrics = Metrics::register(&mut registry);
         metrics.heard();
         metrics.failed("nodes");
-        metrics.known(3, 40, true);
+        metrics.known(Sizes { nodes: 3, namespaces: 40, stateful_sets: 7, addresses: 90 }, true);
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
         for line in [
@@ -91,6 +112,8 @@ mod tests {
             "podwright_cluster_synced 1",
             "podwright_cluster_nodes 3",
             "podwright_cluster_namespaces 40",
+            "podwright_cluster_stateful_sets 7",
+            "podwright_cluster_pod_addresses 90",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is missing in\n{text}");
         }

@@ -1,14 +1,18 @@
-//! The cluster, watched: its Nodes, its Namespaces and its API server's version fill the cluster view.
+//! The cluster, watched: its API server's version, its Nodes, Namespaces, Pods and StatefulSets, and Calico's pools
+//! fill the cluster view.
 //!
-//! Facts come in from three sources, are put in order by a pure index, and leave as a new [`View`] at most every
+//! Facts come in from one source for each, are put in order by a pure index, and leave as a new [`View`] at most every
 //! 100 ms. A decision only ever loads the view that is in force; while the API server is away that is the last one.
 //!
-//! Needs the right to `list` and `watch` `nodes` and `namespaces`, and to `get` `/version`, which every
-//! authenticated user may unless the cluster says otherwise.
+//! Needs the right to `list` and `watch` `nodes`, `namespaces` and `pods`, `statefulsets` of `apps` and of
+//! `apps.kruise.io` and `ippools` of `crd.projectcalico.org`, to `get` `statefulsets`, and to `get` `/version` and
+//! `/apis/*`, which every authenticated user may unless the cluster says otherwise.
 
 mod index;
+mod kinds;
 mod metrics;
 mod publish;
+pub mod read;
 mod slim;
 mod sources;
 
@@ -82,13 +86,19 @@ pub async fn connect(kubeconfig: Option<&Path>) -> Result<Client, Error> {
 /// Must be called within a tokio runtime.
 #[must_use]
 pub fn watch(client: Client, store: Arc<ArcSwap<View>>, metrics: Metrics) -> Watch {
+    // What is not known yet may come to be.
+    store.store(Arc::new(View { is_watched: true, ..View::default() }));
     let (facts, received) = mpsc::channel(UNDER_WAY);
     let (synced, is_synced) = watch::channel(false);
     let sources =
         sources::Sources { client, facts, restarted: Arc::new(Notify::new()), metrics: metrics.clone() };
     let mut tasks = JoinSet::new();
-    tasks.spawn(sources.clone().nodes());
-    tasks.spawn(sources.clone().namespaces());
+    tasks.spawn(sources.clone().watch::<kinds::Node>());
+    tasks.spawn(sources.clone().watch::<kinds::Namespace>());
+    tasks.spawn(sources.clone().watch::<kinds::Pod>());
+    tasks.spawn(sources.clone().watch::<kinds::KubernetesSet>());
+    tasks.spawn(sources.clone().watch_if_served::<kinds::KruiseSet>());
+    tasks.spawn(sources.clone().watch_if_served::<kinds::IpPool>());
     tasks.spawn(sources.versions());
     tasks.spawn(publish::publish(received, store, synced, metrics));
     Watch { is_synced, _tasks: tasks }

@@ -45,7 +45,7 @@ pub(super) async fn publish(
 fn put_in_force(index: &Index, store: &ArcSwap<View>, metrics: &Metrics) {
     let view = index.view();
     let before = store.load();
-    let (nodes, namespaces) = index.sizes();
+    let sizes = index.sizes();
     if (view.api_server, view.oldest_kubelet) != (before.api_server, before.oldest_kubelet) {
         let text =
             |version: Option<_>| version.map_or_else(|| "unknown".to_owned(), |version| format!("{version}"));
@@ -53,13 +53,13 @@ fn put_in_force(index: &Index, store: &ArcSwap<View>, metrics: &Metrics) {
             api_server = text(view.api_server),
             oldest_kubelet = text(view.oldest_kubelet),
             unreadable_kubelet_of_node = index.unreadable(),
-            nodes,
-            namespaces,
+            nodes = sizes.nodes,
+            namespaces = sizes.namespaces,
             "the cluster's versions",
         );
     }
     store.store(Arc::new(view));
-    metrics.known(nodes, namespaces, index.is_complete());
+    metrics.known(sizes, index.is_complete());
 }
 
 #[cfg(test)]
@@ -99,8 +99,14 @@ mod tests {
         Fact::Namespace(Change::Set(name.to_owned(), Labels::default()))
     }
 
-    fn whole() -> [Fact; 6] {
+    fn whole() -> [Fact; 12] {
         [
+            Fact::Pod(Change::Restart),
+            Fact::Pod(Change::Complete),
+            Fact::StatefulSet(Change::Restart),
+            Fact::StatefulSet(Change::Complete),
+            Fact::KruiseSet(Change::Absent),
+            Fact::IpPool(Change::Absent),
             Fact::Namespace(Change::Restart),
             Fact::Namespace(Change::Complete),
             Fact::Node(Change::Restart),

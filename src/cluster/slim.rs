@@ -1,79 +1,63 @@
-//! The few fields that are read of a Node or a Namespace.
+//! Objects of which only a few fields are read. The others, a Node's list of images and everybody's managed fields,
+//! are many times as large, and are skipped while reading.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fmt::Debug;
-use std::marker::PhantomData;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use kube::Resource;
 use serde::{Deserialize, Deserializer};
 
-use super::index::{Kubelet, Labels};
+use super::kinds::Kind;
+use crate::view::ADDRESSES;
 
-/// An object of kind `K`, of which only a few fields are kept. The others, a Node's list of images and everybody's
-/// managed fields, are many times as large, and are skipped while reading.
+/// Calico's promise of addresses to a Pod.
+pub(super) const IP_ADDRS: &str = "cni.projectcalico.org/ipAddrs";
+
+/// An object of kind `K`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(bound = "")]
-pub(super) struct Slim<K> {
-    #[serde(deserialize_with = "name_and_labels")]
-    metadata: ObjectMeta,
-    status: Option<Status>,
-    #[serde(skip)]
-    _kind: PhantomData<fn() -> K>,
+pub(super) struct Slim<K: Kind> {
+    #[serde(deserialize_with = "metadata")]
+    pub(super) metadata: ObjectMeta,
+    pub(super) spec: Option<K::Spec>,
+    pub(super) status: Option<K::Status>,
 }
 
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Status {
-    node_info: Option<NodeInfo>,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct NodeInfo {
-    kubelet_version: Option<String>,
-}
-
-impl<K> Slim<K> {
-    /// The object's name.
+impl<K: Kind> Slim<K> {
     pub(super) fn name(&self) -> String {
         self.metadata.name.clone().unwrap_or_default()
     }
 
-    /// The object's labels.
-    pub(super) fn into_labels(self) -> Labels {
-        Labels::from(self.metadata.labels.unwrap_or_default())
+    pub(super) fn namespace(&self) -> String {
+        self.metadata.namespace.clone().unwrap_or_default()
     }
 
-    /// What a Node says of its kubelet.
-    pub(super) fn kubelet(&self) -> Kubelet {
-        let info = self.status.as_ref().and_then(|status| status.node_info.as_ref());
-        match info.and_then(|info| info.kubelet_version.as_deref()).unwrap_or_default() {
-            "" => Kubelet::Silent,
-            text => text.parse().map_or(Kubelet::Unreadable, Kubelet::Known),
-        }
+    /// The value of an annotation, moved out.
+    pub(super) fn annotation(&mut self, key: &str) -> Option<String> {
+        self.metadata.annotations.as_mut()?.remove(key)
     }
 }
 
-impl<K: Resource<DynamicType = ()>> Resource for Slim<K> {
+impl<K: Kind> Resource for Slim<K> {
     type DynamicType = ();
     type Scope = K::Scope;
 
     fn kind((): &()) -> Cow<'_, str> {
-        K::kind(&())
+        K::KIND.into()
     }
 
     fn group((): &()) -> Cow<'_, str> {
-        K::group(&())
+        K::GROUP.into()
     }
 
     fn version((): &()) -> Cow<'_, str> {
-        K::version(&())
+        K::VERSION.into()
     }
 
     fn plural((): &()) -> Cow<'_, str> {
-        K::plural(&())
+        K::PLURAL.into()
     }
 
     fn meta(&self) -> &ObjectMeta {
@@ -90,58 +74,64 @@ impl<K: Resource<DynamicType = ()>> Resource for Slim<K> {
 #[serde(rename_all = "camelCase")]
 struct Metadata {
     name: Option<String>,
+    namespace: Option<String>,
+    uid: Option<String>,
     resource_version: Option<String>,
+    creation_timestamp: Option<Timestamp>,
+    deletion_timestamp: Option<Timestamp>,
     labels: Option<BTreeMap<String, String>>,
+    annotations: Option<Annotations>,
 }
 
-fn name_and_labels<'de, D: Deserializer<'de>>(from: D) -> Result<ObjectMeta, D::Error> {
-    let Metadata { name, resource_version, labels } = Metadata::deserialize(from)?;
-    Ok(ObjectMeta { name, resource_version, labels, ..ObjectMeta::default() })
+/// The annotations that anything depends on.
+#[derive(Deserialize)]
+struct Annotations {
+    #[serde(rename = "cni.projectcalico.org/ipAddrs")]
+    ip_addrs: Option<String>,
+    #[serde(rename = "ipam.podwright.dev/addresses")]
+    addresses: Option<String>,
+}
+
+fn metadata<'de, D: Deserializer<'de>>(from: D) -> Result<ObjectMeta, D::Error> {
+    let read = Metadata::deserialize(from)?;
+    let annotations = read.annotations.map(|annotations| {
+        let entry = |key: &str, value: Option<String>| Some((key.to_owned(), value?));
+        let entries = [entry(IP_ADDRS, annotations.ip_addrs), entry(ADDRESSES, annotations.addresses)];
+        entries.into_iter().flatten().collect()
+    });
+    Ok(ObjectMeta {
+        name: read.name,
+        namespace: read.namespace,
+        uid: read.uid,
+        resource_version: read.resource_version,
+        creation_timestamp: read.creation_timestamp.map(Time),
+        deletion_timestamp: read.deletion_timestamp.map(Time),
+        labels: read.labels,
+        annotations,
+        ..ObjectMeta::default()
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use k8s_openapi::api::core::v1;
     use serde_json::json;
 
+    use super::super::kinds::Node;
     use super::*;
-    use crate::view::Version;
 
     #[test]
-    fn a_nodes_kubelet_is_read() {
-        for (status, kubelet) in [
-            (
-                json!({"nodeInfo": {"kubeletVersion": "v1.29.3-gke.1", "osImage": "x"}}),
-                Kubelet::Known(Version::v1(29)),
-            ),
-            (json!({"nodeInfo": {"kubeletVersion": "fake"}}), Kubelet::Unreadable),
-            (json!({"nodeInfo": {"kubeletVersion": ""}}), Kubelet::Silent),
-            (json!({"nodeInfo": null, "images": [{"names": ["a"]}]}), Kubelet::Silent),
-            (json!({}), Kubelet::Silent),
-            (json!(null), Kubelet::Silent),
-        ] {
-            let node = json!({
-                "metadata": {"name": "a", "managedFields": [{"fieldsV1": {"f:status": {}}}], "resourceVersion": "7"},
-                "spec": {"podCIDR": "10.0.0.0/24"}, "status": status,
-            });
-            let node: Slim<v1::Node> = serde_json::from_value(node).unwrap();
-            assert_eq!(node.kubelet(), kubelet, "{status}");
-            assert_eq!(node.name(), "a");
-            // Without it the watcher starts over with each event.
-            assert_eq!(node.meta().resource_version.as_deref(), Some("7"));
-        }
-    }
-
-    #[test]
-    fn a_namespaces_labels_are_read() {
-        for (metadata, expected) in [
-            (json!({"name": "a", "labels": {"x": "y"}}), BTreeMap::from([("x".to_owned(), "y".to_owned())])),
-            (json!({"name": "a", "labels": null}), BTreeMap::new()),
-            (json!({"name": "a"}), BTreeMap::new()),
-        ] {
-            let namespace: Slim<v1::Namespace> =
-                serde_json::from_value(json!({"metadata": metadata, "status": {"phase": "Active"}})).unwrap();
-            assert_eq!(*namespace.into_labels(), expected);
-        }
+    fn what_the_watcher_needs_is_kept_and_what_is_large_is_not() {
+        let node = json!({
+            "metadata": {
+                "name": "a", "managedFields": [{"fieldsV1": {"f:status": {}}}], "resourceVersion": "7",
+                "annotations": {"kubectl.kubernetes.io/last-applied-configuration": "{}", ADDRESSES: "10.0.0.1"},
+            },
+            "status": {"images": [{"names": ["a"]}]},
+        });
+        let mut node: Slim<Node> = serde_json::from_value(node).unwrap();
+        // Without it the watcher starts over with each event.
+        assert_eq!(node.meta().resource_version.as_deref(), Some("7"));
+        assert_eq!(node.annotation(ADDRESSES).as_deref(), Some("10.0.0.1"));
+        assert_eq!(node.meta().annotations.as_ref().map(BTreeMap::len), Some(0));
     }
 }

@@ -7,6 +7,7 @@ pub mod annotations;
 mod container;
 mod faketime;
 mod filebeat;
+mod fixed_ip;
 mod lxcfs;
 mod sidecar;
 
@@ -19,11 +20,13 @@ use serde_json::{Map, Value};
 
 use crate::pod::{Draft, Pod};
 use crate::policy::{Envelope, Match, OwnMount, OwnMounts, Subject};
+use crate::view::{SetName, View};
 use crate::yaml;
 
 /// Every mutator, in the order in which they run.
 pub const MUTATORS: &[Kind] = &[
     Kind::of::<filebeat::Filebeat>(),
+    Kind::of::<fixed_ip::FixedIp>(),
     Kind::of::<lxcfs::Lxcfs>(),
     Kind::of::<faketime::Faketime>(),
     Kind::of::<sidecar::Sidecar>(),
@@ -34,6 +37,13 @@ pub const OWN_ANNOTATIONS: &[&str] = &[annotations::STATUS, filebeat::CONFIG_ANN
 
 /// What the names of the containers and volumes that Podwright itself adds begin with.
 const OWN_NAMES: &str = "podwright-";
+
+/// Why a StatefulSet cannot have this many Pods, if any of these policies is about that.
+#[must_use]
+pub fn judge_scale(policies: &[Policy], view: &View, set: &SetName, replicas: u32) -> Option<Rejection> {
+    let is_about_it = |policy: &Policy| policy.kind == fixed_ip::FixedIp::KIND;
+    policies.iter().any(is_about_it).then(|| fixed_ip::judge_scale(view, set, replicas)).flatten()
+}
 
 /// Edits a Pod. The spec of a policy is its own mutator: loading compiles it.
 pub trait Mutator: fmt::Debug + Send + Sync {
@@ -68,6 +78,10 @@ pub trait Spec: Mutator + DeserializeOwned + JsonSchema + 'static {
     const DOMAIN: &'static str;
     /// Whether several policies can serve one Pod; else the first by name does.
     const IS_ADDITIVE: bool = false;
+    /// Whether its annotations may stand on the workload itself, and not only on its Pod template.
+    const IS_ON_WORKLOADS: bool = false;
+    /// What every Pod that it serves by default has in its JSON: any other is not parsed for it.
+    const MARK: &'static str = "";
 
     /// Which policies the Pod's annotations ask for.
     ///
@@ -121,12 +135,28 @@ pub struct Rejection {
     pub place: String,
     /// What is wrong, and what would be right.
     pub message: String,
+    /// Whether the workload is refused already, and not only its Pods.
+    pub refuses_workload: bool,
+    /// What has to be known of the cluster to decide otherwise.
+    pub lack: Option<SetName>,
 }
 
 impl Rejection {
     /// A rejection of what stands at a place.
     pub fn new(place: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { place: place.into(), message: message.into() }
+        Self { place: place.into(), message: message.into(), refuses_workload: false, lack: None }
+    }
+
+    /// The same, for which the workload is refused already.
+    #[must_use]
+    pub fn refusing_workload(self) -> Self {
+        Self { refuses_workload: true, ..self }
+    }
+
+    /// The same, until a StatefulSet is known.
+    #[must_use]
+    pub fn lacking(self, set: SetName) -> Self {
+        Self { lack: Some(set), ..self }
     }
 }
 
@@ -150,6 +180,10 @@ pub struct Kind {
     pub domain: &'static str,
     /// Whether several policies can serve one Pod; else the first by name does.
     pub is_additive: bool,
+    /// Whether its annotations may stand on the workload itself.
+    pub is_on_workloads: bool,
+    /// What every Pod that it serves by default has in its JSON.
+    pub mark: &'static str,
     /// Which policies a Pod's annotations ask for.
     pub ask: fn(&Subject<'_>) -> Result<Ask, Rejection>,
     /// Reads and compiles one policy.
@@ -164,6 +198,8 @@ impl Kind {
             name: S::KIND,
             domain: S::DOMAIN,
             is_additive: S::IS_ADDITIVE,
+            is_on_workloads: S::IS_ON_WORKLOADS,
+            mark: S::MARK,
             ask: S::ask,
             load: Policy::load::<S>,
             schema: Envelope::<S>::json_schema,
@@ -180,6 +216,7 @@ pub struct Policy {
     pub name: String,
     /// The parts that every mutator has.
     pub rules: Rules,
+    mark: &'static str,
     mutator: Box<dyn Mutator>,
 }
 
@@ -191,8 +228,18 @@ impl Policy {
             kind: S::KIND,
             name: envelope.metadata.name.as_str().to_owned(),
             rules,
+            mark: S::MARK,
             mutator: Box::new(envelope.spec),
         })
+    }
+
+    /// Whether it may serve a Pod of this namespace whose annotations say nothing: what can be told before the Pod is
+    /// parsed.
+    #[must_use]
+    pub fn may_serve_by_default(&self, namespace: &str, pod: &str) -> bool {
+        self.rules.by_default
+            && self.rules.matching.admits_namespace(namespace)
+            && memchr::memmem::find(pod.as_bytes(), self.mark.as_bytes()).is_some()
     }
 
     /// What it mounts from nodes; `None` where that is nothing.

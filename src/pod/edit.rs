@@ -54,6 +54,12 @@ impl<'a> Draft<'a> {
         self.working.as_ref().unwrap_or(self.original)
     }
 
+    /// Whether there is any edit.
+    #[must_use]
+    pub fn is_edited(&self) -> bool {
+        !self.operations.is_empty()
+    }
+
     /// Says who makes the edits that follow: `Filebeat policy filebeat`.
     pub fn sign(&mut self, author: String) {
         self.authors.push((self.operations.len(), author));

@@ -9,6 +9,8 @@ pub fn template_pointer(group: &str, kind: &str) -> Option<&'static str> {
         ("", "PodTemplate") => "/template",
         ("", "ReplicationController") | ("apps", "StatefulSet") | ("batch", "Job") => "/spec/template",
         // `extensions` had them first; manifests of that time are still about.
+        // OpenKruise's, which numbers its Pods as Kubernetes does.
+        ("apps.kruise.io", "StatefulSet") => "/spec/template",
         ("apps" | "extensions", "Deployment" | "ReplicaSet" | "DaemonSet") => "/spec/template",
         ("batch", "CronJob") => "/spec/jobTemplate/spec/template",
         _ => return None,

@@ -24,6 +24,17 @@ pub struct Subject<'a> {
     pub view: &'a View,
     /// What Podwright itself mounts from nodes; nothing unless it is told.
     pub own_mounts: &'a [OwnMounts],
+    /// The workload under review, where the Pod is its template.
+    pub object: Option<Object<'a>>,
+}
+
+/// A workload under review.
+#[derive(Debug, Clone, Copy)]
+pub struct Object<'a> {
+    /// The workload.
+    pub now: &'a Pod,
+    /// What it was, where it is changed.
+    pub before: Option<&'a Pod>,
 }
 
 impl<'a> Subject<'a> {
@@ -31,13 +42,19 @@ impl<'a> Subject<'a> {
     #[must_use]
     pub fn new(namespace: &'a str, workload: Workload, pod: &'a Pod, view: &'a View) -> Self {
         let namespace_labels = view.namespaces.get(namespace).map(AsRef::as_ref);
-        Self { namespace, namespace_labels, workload, pod, view, own_mounts: &[] }
+        Self { namespace, namespace_labels, workload, pod, view, own_mounts: &[], object: None }
     }
 
     /// The same, with what Podwright itself mounts from nodes.
     #[must_use]
     pub fn with_own_mounts(self, own_mounts: &'a [OwnMounts]) -> Self {
         Self { own_mounts, ..self }
+    }
+
+    /// The same, as the template of a workload.
+    #[must_use]
+    pub fn within(self, now: &'a Pod, before: Option<&'a Pod>) -> Self {
+        Self { object: Some(Object { now, before }), ..self }
     }
 
     /// Whether a volume of the node, and every use of it, is what a policy that selects the Pod gives it.

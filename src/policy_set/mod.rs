@@ -22,6 +22,7 @@ pub struct PolicySet {
 /// The policies that ship in the binary, by file name.
 pub const EMBEDDED: &[(&str, &str)] = &[
     ("policies/faketime.yaml", include_str!("../../policies/faketime.yaml")),
+    ("policies/fixed-ip.yaml", include_str!("../../policies/fixed-ip.yaml")),
     ("policies/filebeat.yaml", include_str!("../../policies/filebeat.yaml")),
     ("policies/sidecar.yaml", include_str!("../../policies/sidecar.yaml")),
     ("policies/host-path.yaml", include_str!("../../policies/host-path.yaml")),
@@ -69,10 +70,7 @@ impl PolicySet {
     #[must_use]
     pub fn may_concern(&self, namespace: &str, pod: &str) -> bool {
         self.validators.iter().any(|policy| policy.rules.matching.admits_namespace(namespace))
-            || self
-                .mutators
-                .iter()
-                .any(|policy| policy.rules.by_default && policy.rules.matching.admits_namespace(namespace))
+            || self.mutators.iter().any(|policy| policy.may_serve_by_default(namespace, pod))
             || memchr::memmem::find(pod.as_bytes(), mutators::annotations::ROOT.as_bytes()).is_some()
     }
 }

@@ -2,17 +2,25 @@
 
 use std::fmt;
 
+use futures::future::BoxFuture;
+
 use super::{PolicyStore, ViewStore};
 use crate::engine::{self, Decision, Question};
 use crate::telemetry::Metrics;
+use crate::view::{Answer, SetName};
 
 /// Decides one review. It may take microseconds and block on nothing; it may panic.
 pub type Decide = dyn Fn(&Question<'_>) -> Decision + Send + Sync;
+
+/// Asks the API server for what a decision lacked. It may take its time.
+pub(super) type Look = dyn Fn(SetName) -> BoxFuture<'static, Answer> + Send + Sync;
 
 /// What answers reviews: the decision and what counts it.
 pub struct App {
     /// The decision.
     pub(super) decide: Box<Decide>,
+    /// Where to look for what a decision lacked; without it such a decision stands.
+    pub(super) look: Option<Box<Look>>,
     /// What counts it.
     pub(super) metrics: Metrics,
 }
@@ -29,7 +37,16 @@ impl App {
     where
         F: Fn(&Question<'_>) -> Decision + Send + Sync + 'static,
     {
-        Self { decide: Box::new(decide), metrics }
+        Self { decide: Box::new(decide), look: None, metrics }
+    }
+
+    /// The same, and asks for what a decision lacked.
+    #[must_use]
+    pub fn looking<F>(self, look: F) -> Self
+    where
+        F: Fn(SetName) -> BoxFuture<'static, Answer> + Send + Sync + 'static,
+    {
+        Self { look: Some(Box::new(look)), ..self }
     }
 }
 

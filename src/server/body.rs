@@ -30,10 +30,10 @@ pub(super) struct Budget {
 }
 
 /// A whole body, in one piece.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Received {
     pub(super) bytes: Bytes,
-    _memory: Option<OwnedSemaphorePermit>,
+    _memory: Option<Arc<OwnedSemaphorePermit>>,
 }
 
 /// Why there is no whole body.
@@ -93,7 +93,7 @@ impl Budget {
             }
             bytes.extend_from_slice(&chunk);
         }
-        Ok(Received { bytes: bytes.freeze(), _memory: memory })
+        Ok(Received { bytes: bytes.freeze(), _memory: memory.map(Arc::new) })
     }
 
     fn checked(&self, bytes: Bytes) -> Result<Bytes, Error> {

@@ -1,4 +1,5 @@
-//! One review: from its body to its answer, and what is told of it. Nothing here waits.
+//! One review: from its body to its answer, and what is told of it. Nothing here waits: what has to be asked of the
+//! API server first is given back.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,23 +14,41 @@ use super::app::App;
 use crate::engine::{Decision, Endpoint, Question};
 use crate::review::{API_VERSION, Error, Reply, Request, Review};
 use crate::telemetry::metrics::{Held, Outcome};
+use crate::view::{Asked, SetName};
 
-/// Answers one review, unless `deadline` has passed: then nothing is counted, and the caller answers [`late`].
-pub(super) fn judge(app: &App, endpoint: Endpoint, body: &[u8], deadline: Instant) -> Option<Answer> {
+/// What became of a review.
+#[derive(Debug)]
+pub(super) enum Judged {
+    /// It is answered.
+    Answered(Answer),
+    /// The deadline has passed. Nothing is counted, and the caller answers [`late`].
+    Late,
+    /// It is to be judged again when this is known.
+    Lacking(SetName),
+}
+
+/// Answers one review, as far as it can with what was asked for it.
+pub(super) fn judge(
+    app: &App,
+    endpoint: Endpoint,
+    body: &[u8],
+    deadline: Instant,
+    asked: Option<&Asked>,
+) -> Judged {
     let _held = Held::new(&app.metrics.in_flight_reviews);
     let started = Instant::now();
     // Overload: nobody waits for this one any more, and others do.
     if started >= deadline {
-        return None;
+        return Judged::Late;
     }
     match Review::parse(body) {
-        Ok(review) => decided(app, endpoint, &review.request, started, deadline),
+        Ok(review) => decided(app, endpoint, &review.request, started, deadline, asked),
         Err(error) => {
             let answer = unreadable(&error);
             app.metrics.review(name(endpoint), Outcome::Error, started.elapsed());
             // Whoever reaches the port can send these, so they must not fill the logs.
             tracing::debug!(endpoint = name(endpoint), %error, "a review does not read");
-            Some(answer)
+            Judged::Answered(answer)
         }
     }
 }
@@ -57,29 +76,34 @@ fn decided(
     request: &Request<'_>,
     started: Instant,
     deadline: Instant,
-) -> Option<Answer> {
-    let question = Question { endpoint, request, now: Timestamp::now() };
+    asked: Option<&Asked>,
+) -> Judged {
+    let question = Question { endpoint, request, now: Timestamp::now(), asked };
+    let may_ask = asked.is_none() && app.look.is_some();
     let decide = || {
         let decision = (app.decide)(&question);
         let reply = reply(request, &decision);
         (decision, reply)
     };
     // What the decision works on is its own: nothing half-changed outlives it.
-    match catch_unwind(AssertUnwindSafe(decide)) {
-        Ok(_) if Instant::now() >= deadline => None,
+    let answer = match catch_unwind(AssertUnwindSafe(decide)) {
+        Ok(_) if Instant::now() >= deadline => return Judged::Late,
         Ok((decision, Ok(reply))) => {
-            let answer = Answer::json(StatusCode::OK, reply);
+            if let Some(lack) = decision.lack().filter(|_| may_ask) {
+                return Judged::Lacking(lack.clone());
+            }
             tell(app, endpoint, request, &decision, started.elapsed());
-            Some(answer)
+            Answer::json(StatusCode::OK, reply)
         }
         Ok((_, Err(error))) => {
-            Some(bug(app, &question, &format!("its answer does not serialize: {error}"), started))
+            bug(app, &question, &format!("its answer does not serialize: {error}"), started)
         }
         Err(_) => {
             app.metrics.panics.inc();
-            Some(bug(app, &question, "the decision panicked", started))
+            bug(app, &question, "the decision panicked", started)
         }
-    }
+    };
+    Judged::Answered(answer)
 }
 
 fn reply(request: &Request<'_>, decision: &Decision) -> Result<Vec<u8>, serde_json::Error> {
@@ -144,9 +168,9 @@ fn refusal(status: StatusCode, uid: &str, api_version: &str, code: StatusCode, m
 fn tell(app: &App, endpoint: Endpoint, request: &Request<'_>, decision: &Decision, took: Duration) {
     let (endpoint, outcome) = (name(endpoint), outcome(decision));
     app.metrics.review(endpoint, outcome, took);
-    for mutation in &decision.mutations {
-        app.metrics.edit(mutation.kind, &mutation.policy);
-    }
+    // A workload's template has mutations too, but none that is made.
+    let made = decision.mutations.iter().filter(|_| !decision.operations.is_empty());
+    made.for_each(|mutation| app.metrics.edit(mutation.kind, &mutation.policy));
     for violation in &decision.violations {
         app.metrics.violation(violation.kind, &violation.policy, violation.action.as_str());
     }

@@ -13,9 +13,10 @@ use tokio::time::{Instant, timeout_at};
 use super::answer::{Answer, Body};
 use super::app::App;
 use super::body::{self, Budget, Received};
-use super::judge::{self, judge};
+use super::judge::{self, Judged, judge};
 use crate::engine::Endpoint;
 use crate::telemetry::Metrics;
+use crate::view::{Answer as Found, Asked, SetName};
 
 /// How long a review may take where the request does not say: what the API server waits by default.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -67,24 +68,57 @@ impl Routes {
             Ok(received) => received,
             Err(error) => return without_body(&error),
         };
-        let Route { endpoint, arrived, deadline } = route;
-        if received.bytes.len() > self.inline_body {
-            return self.review_apart(route, received).await;
+        let judged = match self.judge(route, &received, None).await {
+            Judged::Lacking(set) => {
+                let answer = self.look(&set, route).await;
+                self.judge(route, &received, Some(Asked { name: set, answer })).await
+            }
+            judged => judged,
+        };
+        match judged {
+            Judged::Answered(answer) => answer,
+            Judged::Late | Judged::Lacking(_) => {
+                judge::late(&self.app, route.endpoint, &received.bytes, route.arrived.elapsed())
+            }
         }
-        judge(&self.app, endpoint, &received.bytes, deadline)
-            .unwrap_or_else(|| judge::late(&self.app, endpoint, &received.bytes, arrived.elapsed()))
     }
 
-    async fn review_apart(&self, route: Route, received: Received) -> Answer {
+    async fn judge(&self, route: Route, received: &Received, asked: Option<Asked>) -> Judged {
         let Route { endpoint, arrived, deadline } = route;
-        let (app, bytes) = (Arc::clone(&self.app), received.bytes.clone());
-        // What was received counts as memory until it is dropped there.
-        let judged = spawn_blocking(move || judge(&app, endpoint, &received.bytes, deadline));
-        match timeout_at(deadline, judged).await {
-            Ok(Ok(Some(answer))) => answer,
-            Ok(Ok(None)) | Err(_) => judge::late(&self.app, endpoint, &bytes, arrived.elapsed()),
-            Ok(Err(_)) => judge::panicked(&self.app, endpoint, &bytes, arrived.elapsed()),
+        if received.bytes.len() <= self.inline_body {
+            return judge(&self.app, endpoint, &received.bytes, deadline, asked.as_ref());
         }
+        let app = Arc::clone(&self.app);
+        // What was received counts as memory until it is dropped there too.
+        let apart = received.clone();
+        let judged = spawn_blocking(move || judge(&app, endpoint, &apart.bytes, deadline, asked.as_ref()));
+        match timeout_at(deadline, judged).await {
+            Ok(Ok(judged)) => judged,
+            Err(_) => Judged::Late,
+            Ok(Err(_)) => {
+                Judged::Answered(judge::panicked(&self.app, endpoint, &received.bytes, arrived.elapsed()))
+            }
+        }
+    }
+
+    /// Asks the API server for a StatefulSet, for as long as there is time to tell what came of it.
+    async fn look(&self, set: &SetName, route: Route) -> Found {
+        let until = route.deadline - (route.deadline - route.arrived) / 10;
+        let late = || Found::Unreachable("the API server gave no answer in time".to_owned());
+        let answer = match &self.app.look {
+            Some(look) => timeout_at(until, look(set.clone())).await.unwrap_or_else(|_| late()),
+            None => late(),
+        };
+        let outcome = match &answer {
+            Found::Found(_) => "found",
+            Found::Absent => "absent",
+            Found::Unreachable(error) => {
+                tracing::warn!(%set, error, "a StatefulSet that the watch had not told of could not be read");
+                "failed"
+            }
+        };
+        self.metrics().stateful_set_read(outcome);
+        answer
     }
 }
 

@@ -34,6 +34,8 @@ pub struct Metrics {
     tls_handshake_failures: Family<ReasonLabels, Counter>,
     /// `podwright_http_errors_total`: answers with an HTTP status of 400 and above.
     http_errors: Family<CodeLabels, Counter>,
+    /// `podwright_stateful_set_reads_total`: StatefulSets read because the watch had not told of them yet.
+    stateful_set_reads: Family<ReadLabels, Counter>,
     /// `podwright_in_flight_reviews`: reviews whose answer is being made.
     pub in_flight_reviews: Gauge,
     /// `podwright_connections`: connections open to the webhook's port.
@@ -84,6 +86,7 @@ impl Metrics {
             violations: Family::default(),
             tls_handshake_failures: Family::default(),
             http_errors: Family::default(),
+            stateful_set_reads: Family::default(),
             in_flight_reviews: Gauge::default(),
             connections: Gauge::default(),
             connections_refused: Counter::default(),
@@ -122,6 +125,11 @@ impl Metrics {
     /// Counts one answer with the HTTP status `code` of 400 and above.
     pub fn http_error(&self, code: u16) {
         self.http_errors.get_or_create(&CodeLabels { code }).inc();
+    }
+
+    /// Counts one StatefulSet that was read: `found`, `absent` or `failed`.
+    pub fn stateful_set_read(&self, outcome: &'static str) {
+        self.stateful_set_reads.get_or_create(&ReadLabels { outcome }).inc();
     }
 
     /// A rate needs a first value, and an alert on what never happened yet needs a series.
@@ -185,6 +193,11 @@ impl Metrics {
             "podwright_http_errors",
             "Answers with an HTTP status of 400 and above",
             self.http_errors.clone(),
+        );
+        registry.register(
+            "podwright_stateful_set_reads",
+            "StatefulSets read because the watch had not told of them yet",
+            self.stateful_set_reads.clone(),
         );
     }
 }
@@ -268,6 +281,11 @@ struct ReasonLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReadLabels {
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct CodeLabels {
     code: u16,
 }
@@ -292,6 +310,7 @@ mod tests {
         metrics.violation("HostPath", "host-path", "deny");
         metrics.tls_handshake_failure("timeout");
         metrics.http_error(413);
+        metrics.stateful_set_read("found");
         let text = text(&registry);
         for line in [
             r#"podwright_reviews_total{endpoint="mutate",outcome="patched"} 1"#,
@@ -299,6 +318,7 @@ mod tests {
             r#"podwright_violations_total{kind="HostPath",policy="host-path",action="deny"} 1"#,
             r#"podwright_tls_handshake_failures_total{reason="timeout"} 1"#,
             r#"podwright_http_errors_total{code="413"} 1"#,
+            r#"podwright_stateful_set_reads_total{outcome="found"} 1"#,
             "podwright_in_flight_reviews 0",
             "podwright_connections 0",
             "podwright_connections_refused_total 0",

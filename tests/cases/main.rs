@@ -1,7 +1,7 @@
 //! Whole outcomes: a folder is a case, `tests/cases/<kind>/<case>/`.
 //!
-//! `pod.yaml` is what comes in: a Pod, or a workload whose template is judged at `/validate`. `policy.yaml`, if it is
-//! there, replaces the shipped policies; `case.yaml` says what is around the Pod. `expected.yaml` is what comes out.
+//! `pod.yaml` is what comes in: a Pod, or a workload whose template is judged at `/validate`; `before.yaml`, if it is
+//! there, is what it was before it was changed. `policy.yaml`, if it is there, replaces the shipped policies; `case.yaml` says what is around the Pod. `expected.yaml` is what comes out.
 //! Run with `UPDATE_CASES=1` to write it anew, and read the difference before it is committed.
 
 #![allow(
@@ -12,15 +12,18 @@
     reason = "a test fails by a panic"
 )]
 
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use ipnet::IpNet;
 use libtest_mimic::{Arguments, Failed, Trial};
 use podwright::engine::{Decision, Endpoint, Question, decide};
 use podwright::policy_set::PolicySet;
 use podwright::review::{Operation, Request, UserInfo};
-use podwright::view::View;
+use podwright::view::{Holders, Maker, PodName, SetName, StatefulSet, StatefulSets, View};
 use podwright::yaml;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -36,6 +39,48 @@ struct Around {
     kubernetes: Option<String>,
     /// The time.
     now: Option<String>,
+    /// Whether a cluster is watched.
+    watched: bool,
+    /// The StatefulSets of the cluster,
+    sets: Vec<Value>,
+    /// which are OpenKruise's.
+    kruise: bool,
+    /// Pods that live, `namespace/name`, by their addresses.
+    holders: BTreeMap<IpAddr, String>,
+    /// Calico's pools, where Calico is there.
+    pools: Option<Vec<IpNet>>,
+}
+
+impl Around {
+    fn view(&self) -> Result<View, Failed> {
+        let version = self.kubernetes.as_deref().map(str::parse).transpose()?;
+        let mut sets = HashMap::new();
+        for set in &self.sets {
+            let text = |pointer: &str| set.pointer(pointer).and_then(Value::as_str).unwrap().to_owned();
+            let (namespace, name) = (text("/metadata/namespace"), text("/metadata/name"));
+            let maker = if self.kruise { Maker::Kruise } else { Maker::Kubernetes };
+            let name = SetName { maker, namespace, name };
+            sets.insert(name, Arc::new(StatefulSet::read(set)));
+        }
+        let mut holders = Holders::default();
+        for (address, pod) in &self.holders {
+            let (namespace, name) = pod.split_once('/').unwrap();
+            let name = PodName { namespace: namespace.to_owned(), name: name.to_owned() };
+            holders.add(*address, &Arc::new(name));
+        }
+        Ok(View {
+            is_watched: self.watched,
+            api_server: version,
+            oldest_kubelet: version,
+            stateful_sets: match self.kruise {
+                true => StatefulSets { kruise: Arc::new(sets), ..StatefulSets::default() },
+                false => StatefulSets { kubernetes: Arc::new(sets), ..StatefulSets::default() },
+            },
+            holders,
+            pools: self.pools.clone().map(Arc::new),
+            ..View::default()
+        })
+    }
 }
 
 fn main() {
@@ -80,16 +125,16 @@ fn outcome(case: &Path) -> Result<Value, Failed> {
     };
     let policy = case.join("policy.yaml");
     let policies = if policy.exists() { PolicySet::load(&[policy]) } else { PolicySet::embedded() }?;
-    let version = around.kubernetes.as_deref().map(str::parse).transpose()?;
-    let view = View { api_server: version, oldest_kubelet: version, namespaces: Arc::default() };
+    let view = around.view()?;
+    let before = read("before.yaml").map(|text| document(&text)).transpose()?;
     let namespace = around.namespace.unwrap_or_else(|| "shop".to_owned());
     let now = around.now.as_deref().unwrap_or("2026-11-22T12:00:00Z").parse()?;
 
-    let first = ask(&policies, &view, &object, &namespace, now)?;
+    let first = ask(&policies, &view, &object, before.as_ref(), &namespace, now)?;
     let mut patched = object.clone();
     json_patch::patch(&mut patched, &first.operations)?;
     if first.refusal.is_none() {
-        let second = ask(&policies, &view, &patched, &namespace, now)?;
+        let second = ask(&policies, &view, &patched, before.as_ref(), &namespace, now)?;
         assert_eq!(second.operations, [], "the second pass edits again");
         assert_eq!(second.mutations, first.mutations, "the second pass sees another Pod");
     }
@@ -100,6 +145,7 @@ fn ask(
     policies: &PolicySet,
     view: &View,
     object: &Value,
+    before: Option<&Value>,
     namespace: &str,
     now: jiff::Timestamp,
 ) -> Result<Decision, Failed> {
@@ -111,11 +157,13 @@ fn ask(
     request.kind.version = version.into();
     request.kind.kind = text("/kind").into();
     request.namespace = Some(namespace.into());
-    request.operation = Operation::Create;
+    request.operation = if before.is_some() { Operation::Update } else { Operation::Create };
     request.user_info = UserInfo::default();
     request.object = Some(&raw);
+    let before = before.map(|before| RawValue::from_string(before.to_string())).transpose()?;
+    request.old_object = before.as_deref();
     let endpoint = if text("/kind") == "Pod" { Endpoint::Mutate } else { Endpoint::Validate };
-    Ok(decide(policies, view, &Question { endpoint, request: &request, now }))
+    Ok(decide(policies, view, &Question { endpoint, request: &request, now, asked: None }))
 }
 
 /// What a reader wants to see: the verdict, what is told, and the Pod if it changed.

@@ -5,7 +5,7 @@
 mod pods;
 mod server;
 
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 use podwright::engine::{Decision, Endpoint, Question, decide};
 use podwright::mutators::OWN_ANNOTATIONS;
@@ -33,7 +33,7 @@ impl Asked {
     /// The Pod's creation, at `/mutate`, in a cluster of this version.
     fn creation(minor: u32) -> Self {
         let version = Some(Version::v1(minor));
-        let view = View { api_server: version, oldest_kubelet: version, namespaces: Arc::default() };
+        let view = View { api_server: version, oldest_kubelet: version, ..View::default() };
         Self { endpoint: Endpoint::Mutate, operation: Operation::Create, kind: "Pod", view }
     }
 
@@ -49,7 +49,11 @@ impl Asked {
         request.object = Some(&object);
         request.old_object = before.as_deref();
         let now = "2026-11-22T12:00:00Z".parse().unwrap();
-        decide(&POLICIES, &self.view, &Question { endpoint: self.endpoint, request: &request, now })
+        decide(
+            &POLICIES,
+            &self.view,
+            &Question { endpoint: self.endpoint, request: &request, now, asked: None },
+        )
     }
 }
 
