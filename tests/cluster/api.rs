@@ -49,6 +49,13 @@ impl Api {
         self.json(Request::delete(path), &json!({}))
     }
 
+    /// Changes an object, or a part of it such as its `status`, by a JSON merge patch.
+    pub(crate) fn patch(&self, path: &str, patch: &Value) -> Result<Value, String> {
+        let request = Request::patch(path).header("content-type", "application/merge-patch+json");
+        let request = request.body(patch.to_string().into_bytes()).map_err(|err| err.to_string())?;
+        self.runtime.block_on(self.client.request(request)).map_err(message)
+    }
+
     pub(crate) fn get(&self, path: &str) -> Result<Value, String> {
         self.json(Request::get(path), &Value::Null)
     }
@@ -115,7 +122,8 @@ impl Namespace {
         within(SOON, what, || self.list(resource).iter().find_map(&wanted)).unwrap()
     }
 
-    fn path(&self, api: &str, resource: &str) -> String {
+    /// The path of a collection here, such as `pods` of `/api/v1`.
+    pub(crate) fn path(&self, api: &str, resource: &str) -> String {
         format!("{api}/namespaces/{}/{resource}", self.name)
     }
 }

@@ -8,6 +8,7 @@
 mod api;
 mod control_plane;
 mod corpus;
+mod fixed_ip;
 mod host_path;
 mod log_sidecar;
 mod outage;
@@ -56,12 +57,22 @@ const TRIALS: &[Row] = &[
 /// They too, but need a controller manager.
 const CONTROLLED: &[Row] = &[
     ("an annotated Deployment's Pod has the log sidecar", log_sidecar::deployment),
+    ("Pods that are made in parallel have their addresses, and keep them", fixed_ip::parallel),
+    ("Pods that are made in order have their addresses, and roll to others", fixed_ip::ordered),
+    ("a StatefulSet made anew under its name has the addresses of its new list", fixed_ip::made_anew),
+    ("lists that overlap, lead outside or are too short are refused, as are Deployments", fixed_ip::refused),
     ("an annotated Job ends, or its events say why it gets no Pod", log_sidecar::job),
 ];
 
 /// Each of them runs while nothing else does.
 const ALONE: &[Row] = &[
     ("after a restart of the API server Pods get the sidecar", outage::api_server_restart),
+    (
+        "a StatefulSet made right after a restart of the API server has its addresses",
+        fixed_ip::after_a_restart,
+    ),
+    // Adds a kind for a while, which others would go by.
+    ("addresses outside of Calico's pools are refused, once it has any", fixed_ip::pools),
     // Adds a Node for a while, of an age that others would notice.
     ("the cluster view follows Nodes and Namespaces, also through a restart", view::follows_the_cluster),
 ];

@@ -72,10 +72,10 @@ pub(crate) struct Endpoint {
     pub(crate) authority: String,
 }
 
-/// A `MutatingWebhookConfiguration`, in force from `start` until it is dropped.
+/// A webhook configuration, in force until it is dropped.
 pub(crate) struct Registration {
     api: Api,
-    name: String,
+    path: String,
 }
 
 /// How a webhook is registered. Webhooks are called in the order of their names.
@@ -96,8 +96,11 @@ impl Registering<'_> {
         probe: &Value,
         in_force: impl Fn(&Value) -> bool,
     ) -> Result<Registration, String> {
-        api.create(COLLECTION, &self.configuration())?;
-        let registration = Registration { api: api.clone(), name: self.name.to_owned() };
+        api.create(
+            MUTATING,
+            &self.configuration(&self.endpoint.url, "MutatingWebhookConfiguration", &pods()),
+        )?;
+        let registration = Registration { api: api.clone(), path: format!("{MUTATING}/{}", self.name) };
         let namespace = api.namespace(&[self.label]);
         let mut last = Ok(Value::Null);
         let seen = within(SOON, &format!("webhook {} to be in force", self.name), || {
@@ -108,30 +111,68 @@ impl Registering<'_> {
         Ok(registration)
     }
 
-    fn configuration(&self) -> Value {
-        json!({
+    /// Registers it for workloads and the final Pods too, and waits until that is in force: until a dry run of `probe`,
+    /// an object of `resource` in `apps/v1`, is refused.
+    pub(crate) fn register_validation(
+        &self,
+        api: &Api,
+        resource: &str,
+        probe: &Value,
+    ) -> Result<Registration, String> {
+        let mut rules = pods();
+        rules[0]["operations"] = json!(["CREATE", "UPDATE"]);
+        rules.push(json!({
+            "apiGroups": ["apps"], "apiVersions": ["v1"], "operations": ["CREATE", "UPDATE"], "scope": "Namespaced",
+            "resources": ["deployments", "statefulsets", "statefulsets/scale"],
+        }));
+        let url = self.endpoint.url.replace("/mutate", "/validate");
+        api.create(VALIDATING, &self.configuration(&url, "ValidatingWebhookConfiguration", &rules))?;
+        let path = format!("{VALIDATING}/{}", self.name);
+        let registration = Registration { api: api.clone(), path };
+        let namespace = api.namespace(&[self.label]);
+        let collection = format!("{}?dryRun=All", namespace.path("/apis/apps/v1", resource));
+        within(SOON, &format!("webhook {} to judge {resource}", self.name), || {
+            api.create(&collection, probe).err().filter(|err| err.contains("denied the request"))
+        })?;
+        Ok(registration)
+    }
+
+    fn configuration(&self, url: &str, kind: &str, rules: &[Value]) -> Value {
+        let mut configuration = json!({
             "apiVersion": "admissionregistration.k8s.io/v1",
-            "kind": "MutatingWebhookConfiguration",
+            "kind": kind,
             "metadata": {"name": self.name},
             "webhooks": [{
                 "name": format!("{}.podwright.dev", self.name),
-                "clientConfig": {"url": self.endpoint.url, "caBundle": BASE64.encode(&self.endpoint.authority)},
-                "rules": [{"apiGroups": [""], "apiVersions": ["v1"], "resources": ["pods"], "operations": ["CREATE"], "scope": "Namespaced"}],
+                "clientConfig": {"url": url, "caBundle": BASE64.encode(&self.endpoint.authority)},
+                "rules": rules,
                 "namespaceSelector": {"matchLabels": {self.label: "on"}},
                 "admissionReviewVersions": ["v1"],
                 "sideEffects": "NoneOnDryRun",
                 "timeoutSeconds": 5,
                 "failurePolicy": self.failure_policy,
-                "reinvocationPolicy": self.reinvocation_policy,
             }],
-        })
+        });
+        if kind == "MutatingWebhookConfiguration" {
+            configuration["webhooks"][0]["reinvocationPolicy"] = json!(self.reinvocation_policy);
+        }
+        configuration
     }
+}
+
+/// Pods when they are created.
+fn pods() -> Vec<Value> {
+    vec![json!({
+        "apiGroups": [""], "apiVersions": ["v1"], "resources": ["pods"], "operations": ["CREATE"],
+        "scope": "Namespaced",
+    })]
 }
 
 impl Drop for Registration {
     fn drop(&mut self) {
-        let _ = self.api.delete(&format!("{COLLECTION}/{}", self.name));
+        let _ = self.api.delete(&self.path);
     }
 }
 
-const COLLECTION: &str = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations";
+const MUTATING: &str = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations";
+const VALIDATING: &str = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations";

@@ -56,15 +56,18 @@ impl World {
 
     fn register(&self, name: &str, flags: &[&str]) -> Result<Registered, String> {
         let webhook = self.webhook(flags)?;
-        let registering = Registering {
-            name,
-            label: name,
-            endpoint: webhook.endpoint(),
-            failure_policy: "Fail",
-            reinvocation_policy: "Never",
-        };
-        let registration = registering.register(self.api(), &pods::logging(), has_sidecar)?;
-        Ok(Registered { _registration: registration, _webhook: webhook })
+        let registration = registering(name, &webhook).register(self.api(), &pods::logging(), has_sidecar)?;
+        Ok(Registered { _registration: registration, name: name.to_owned(), webhook })
+    }
+}
+
+fn registering<'a>(name: &'a str, webhook: &'a Webhook) -> Registering<'a> {
+    Registering {
+        name,
+        label: name,
+        endpoint: webhook.endpoint(),
+        failure_policy: "Fail",
+        reinvocation_policy: "Never",
     }
 }
 
@@ -72,7 +75,15 @@ impl World {
 pub(crate) struct Registered {
     // Unregistered first: nobody calls a webhook that has gone.
     _registration: Registration,
-    _webhook: Webhook,
+    name: String,
+    webhook: Webhook,
+}
+
+impl Registered {
+    /// Has it judge workloads and final Pods too, once it refuses `probe`, an object of `resource`.
+    pub(crate) fn validate(&self, api: &Api, resource: &str, probe: &Value) -> Result<Registration, String> {
+        registering(&self.name, &self.webhook).register_validation(api, resource, probe)
+    }
 }
 
 /// Whether a Pod went through Podwright.
