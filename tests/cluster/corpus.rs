@@ -1,7 +1,7 @@
-//! Manifests as people write them, asking for logs: what the API server takes without Podwright, it takes with it.
+//! Manifests as people write them, asking for everything: what the API server takes without Podwright, it takes with it.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use podwright::pod::template_pointer;
 use podwright::yaml;
@@ -12,17 +12,34 @@ use crate::world::{World, has_sidecar};
 
 /// A folder of more manifests to hold it against, if it is set.
 const MORE: &str = "PODWRIGHT_CORPUS";
-const SHIPPED: &str = include_str!("../../policies/filebeat.yaml");
+/// What every Pod asks for.
+const ASKED: [(&str, &str); 4] = [
+    (PATHS, "/app/logs/*.log"),
+    ("lxcfs.podwright.dev/mount", "true"),
+    ("faketime.podwright.dev/time", "+2d"),
+    ("sidecar.podwright.dev/inject", "agent"),
+];
+/// Policies, and what is changed in them where they would not serve every Pod: this API server may know no native
+/// sidecars, which Jobs need, and few people set limits.
+const POLICIES: [(&str, &str, &str); 4] = [
+    ("policies/filebeat.yaml", "jobs: refuse", "jobs: warn"),
+    ("policies/lxcfs.yaml", "containers: limited", "containers: all"),
+    ("policies/faketime.yaml", "", ""),
+    ("tests/properties/policies.yaml", "name: agent}\nspec:\n", "name: agent}\nspec:\n  jobs: warn\n"),
+];
 
-pub(crate) fn asking_for_logs(world: &World) {
+pub(crate) fn asking_for_everything(world: &World) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let folder = tempfile::tempdir().unwrap();
-    let policy = folder.path().join("filebeat.yaml");
-    // Jobs too: this API server may know no native sidecars, and the Pod is all that is judged here.
-    fs::write(&policy, SHIPPED.replace("jobs: refuse", "jobs: warn")).unwrap();
-    let (served, _registered) = world.served_by("corpus", &["--policies", policy.to_str().unwrap()]);
+    for (number, (file, from, to)) in POLICIES.into_iter().enumerate() {
+        let text = fs::read_to_string(root.join(file)).unwrap();
+        assert!(text.contains(from), "{file} has no {from:?}");
+        fs::write(folder.path().join(format!("{number}.yaml")), text.replace(from, to)).unwrap();
+    }
+    let (served, _registered) = world.served_by("corpus", &["--policies", folder.path().to_str().unwrap()]);
     let unserved = world.unserved();
 
-    let (mut accepted, mut refused) = (0, 0);
+    let (mut accepted, mut refused, mut with_lxcfs) = (0, 0, 0);
     for (file, pod) in pods_of_the_corpus() {
         if let Err(reason) = unserved.dry_run_pod(&pod) {
             assert!(served.dry_run_pod(&pod).is_err(), "{file}: refused without Podwright only: {reason}");
@@ -31,12 +48,18 @@ pub(crate) fn asking_for_logs(world: &World) {
         }
         let created = served.dry_run_pod(&pod).unwrap_or_else(|reason| panic!("{file}: {reason}\n{pod:#}"));
         assert!(has_sidecar(&created), "{file}: {created:#}");
+        pods::named(&created["spec"]["containers"], "agent");
+        pods::named(&created["spec"]["initContainers"], "podwright-faketime");
+        // Not where the Pod mounts the node's /proc or /sys itself.
+        let is_lxcfs = |volume: &Value| volume["name"] == "podwright-lxcfs-meminfo";
+        with_lxcfs += usize::from(pods::items(&created["spec"]["volumes"]).iter().any(is_lxcfs));
         accepted += 1;
     }
     assert!(
         accepted >= 20,
         "{accepted} Pods were accepted, {refused} are refused with and without Podwright"
     );
+    assert!(with_lxcfs > accepted * 3 / 4, "only {with_lxcfs} of {accepted} Pods have LXCFS");
 }
 
 fn pods_of_the_corpus() -> Vec<(String, Value)> {
@@ -75,7 +98,9 @@ fn pods_of(mut object: Value) -> Vec<Value> {
     if annotations.is_null() {
         annotations = json!({});
     }
-    annotations[PATHS] = json!("/app/logs/*.log");
+    for (key, value) in ASKED {
+        annotations[key] = json!(value);
+    }
     pod["metadata"]["annotations"] = annotations;
     for claim in pods::items(&object["spec"]["volumeClaimTemplates"]) {
         let name = &claim["metadata"]["name"];

@@ -49,7 +49,10 @@ const TRIALS: &[Row] = &[
         host_path::a_forbidden_path,
     ),
     ("a second webhook's changes and one sidecar end up in the Pod", reinvocation::a_second_webhook),
-    ("what is accepted without Podwright is accepted with it, all over the corpus", corpus::asking_for_logs),
+    (
+        "what is accepted without Podwright is accepted with it, all over the corpus",
+        corpus::asking_for_everything,
+    ),
     ("all mutators on one Pod give one that is accepted", together::everything),
     ("without the webhook, Fail refuses a Pod and Ignore lets it through", outage::failure_policies),
 ];
@@ -61,6 +64,7 @@ const CONTROLLED: &[Row] = &[
     ("Pods that are made in order have their addresses, and roll to others", fixed_ip::ordered),
     ("a StatefulSet made anew under its name has the addresses of its new list", fixed_ip::made_anew),
     ("lists that overlap, lead outside or are too short are refused, as are Deployments", fixed_ip::refused),
+    ("all mutators on a StatefulSet's Pods, addresses too", together::everything_in_a_stateful_set),
     ("an annotated Job ends, or its events say why it gets no Pod", log_sidecar::job),
 ];
 

@@ -5,21 +5,29 @@
 mod pods;
 mod server;
 
-use std::sync::LazyLock;
+use std::collections::{BTreeSet, HashMap};
+use std::path::Path;
+use std::sync::{Arc, LazyLock};
 
 use podwright::engine::{Decision, Endpoint, Question, decide};
-use podwright::mutators::OWN_ANNOTATIONS;
 use podwright::mutators::annotations::STATUS;
+use podwright::mutators::{MUTATORS, Mutation, OWN_ANNOTATIONS};
 use podwright::policy_set::PolicySet;
 use podwright::review::{Operation, Request};
-use podwright::view::{Version, View};
+use podwright::view::{ADDRESSES, Maker, SetName, StatefulSet, StatefulSets, Version, View};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-static POLICIES: LazyLock<PolicySet> = LazyLock::new(|| PolicySet::embedded().unwrap());
+/// All mutators, so that they meet on one Pod.
+static POLICIES: LazyLock<PolicySet> = LazyLock::new(|| {
+    let file = |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+    let shipped =
+        ["filebeat", "faketime", "host-path", "lxcfs"].map(|kind| file(&format!("policies/{kind}.yaml")));
+    PolicySet::load(&[&shipped[..], &[file("tests/properties/policies.yaml")]].concat()).unwrap()
+});
 
 /// A decision that was asked for.
 struct Asked {
@@ -33,7 +41,19 @@ impl Asked {
     /// The Pod's creation, at `/mutate`, in a cluster of this version.
     fn creation(minor: u32) -> Self {
         let version = Some(Version::v1(minor));
-        let view = View { api_server: version, oldest_kubelet: version, ..View::default() };
+        let redis = json!({
+            "metadata": {"uid": "u", "annotations": {ADDRESSES: pods::ADDRESSES}}, "spec": {"replicas": 3},
+        });
+        let name =
+            SetName { maker: Maker::Kubernetes, namespace: "shop".to_owned(), name: "redis".to_owned() };
+        let sets = HashMap::from([(name, Arc::new(StatefulSet::read(&redis)))]);
+        let view = View {
+            is_watched: true,
+            api_server: version,
+            oldest_kubelet: version,
+            stateful_sets: StatefulSets { kubernetes: Arc::new(sets), ..StatefulSets::default() },
+            ..View::default()
+        };
         Self { endpoint: Endpoint::Mutate, operation: Operation::Create, kind: "Pod", view }
     }
 
@@ -96,12 +116,23 @@ proptest! {
             return Ok(());
         }
         let once = patched(&pod, &first);
-        for seen in [once.clone(), server::joined(once.clone()), server::defaulted(once)] {
+        for seen in [once.clone(), server::defaulted(once.clone())] {
             let second = asked.about(&seen, None);
             prop_assert_eq!(&second.refusal, &None);
             prop_assert_eq!(&second.operations, &[]);
             prop_assert_eq!(&second.mutations, &first.mutations);
         }
+        // What serves every container serves those that another webhook has added too, and then no more.
+        let joined = server::joined(once);
+        let second = asked.about(&joined, None);
+        prop_assert_eq!(&second.refusal, &None);
+        let serves_all = |mutation: &Mutation| !["Filebeat", "FixedIP"].contains(&mutation.kind);
+        if !first.mutations.iter().any(serves_all) {
+            prop_assert_eq!(&second.operations, &[]);
+        }
+        let third = asked.about(&patched(&joined, &second), None);
+        prop_assert_eq!(&third.refusal, &None);
+        prop_assert_eq!(&third.operations, &[]);
     }
 
     #[test]
@@ -162,7 +193,7 @@ proptest! {
         };
         let decision = Asked { endpoint, operation, kind, ..Asked::creation(minor) }.about(&in_kind, before.as_ref());
         if let Some(refusal) = &decision.refusal {
-            prop_assert!([400, 403, 422, 500].contains(&refusal.code));
+            prop_assert!([400, 403, 422, 500, 503].contains(&refusal.code));
             prop_assert!(refusal.message.starts_with("podwright: ") && refusal.message.len() > 20);
         }
         if decision.fault.is_some() || endpoint == Endpoint::Validate {
@@ -177,10 +208,14 @@ proptest! {
 fn the_generator_gives_pods_of_every_fate() {
     let mut runner = TestRunner::deterministic();
     let (mut patches, mut refusals, mut untouched) = (0, 0, 0);
+    let mut together = BTreeSet::new();
     const PODS: usize = 1000;
     for _ in 0..PODS {
         let pod = pods::pod().new_tree(&mut runner).unwrap().current();
         let decision = Asked::creation(33).about(&pod, None);
+        if decision.refusal.is_none() && decision.mutations.len() > 1 {
+            together.extend(decision.mutations.iter().map(|mutation| mutation.kind));
+        }
         match (decision.refusal, decision.mutations.as_slice()) {
             (Some(_), _) => refusals += 1,
             (None, []) => untouched += 1,
@@ -190,26 +225,58 @@ fn the_generator_gives_pods_of_every_fate() {
     for (fate, count) in [("patched", patches), ("refused", refusals), ("untouched", untouched)] {
         assert!(count > PODS / 10, "only {count} of {PODS} are {fate}");
     }
+    let kinds: BTreeSet<_> = MUTATORS.iter().map(|kind| kind.name).collect();
+    assert_eq!(together, kinds, "some mutator never meets another");
 }
 
-/// The result without what mutators may add: entries behind those of the original in a few lists, and annotations.
+/// What our mutators write besides their own annotations: that of Calico, and the sidecar policy's.
+const ADDED: &[&str] = &["cni.projectcalico.org/ipAddrs", "example.com/agent"];
+/// The variables that they set.
+const VARIABLES: &[&str] = &[
+    "AGENT_SOCKET",
+    "FAKETIME",
+    "FAKETIME_DONT_FAKE_MONOTONIC",
+    "FAKETIME_DONT_RESET",
+    "FAKETIME_DISABLE_SHM",
+];
+
+/// The result without what mutators may add: entries behind those of the original in a few lists, one init container in
+/// front, and annotations, labels and variables of theirs.
 fn without_additions(result: &Value, original: &Value) -> Value {
     let mut result = normal(result);
     let original = normal(original);
+    if let Some(list) = result.pointer_mut("/spec/initContainers").and_then(Value::as_array_mut) {
+        list.retain(|container| container["name"] != "podwright-faketime");
+    }
     for group in ["containers", "initContainers"] {
         let count = keep_first(&mut result, &original, &format!("/spec/{group}"));
         for index in 0..count {
-            keep_first(&mut result, &original, &format!("/spec/{group}/{index}/volumeMounts"));
+            let container = format!("/spec/{group}/{index}");
+            keep_first(&mut result, &original, &format!("{container}/volumeMounts"));
+            if let Some(list) = result.pointer_mut(&format!("{container}/env")).and_then(Value::as_array_mut)
+            {
+                list.retain(|variable| !VARIABLES.iter().any(|name| variable["name"] == *name));
+                list.iter_mut().filter(|variable| variable["name"] == "LD_PRELOAD").for_each(without_library);
+                list.retain(|variable| variable["name"] != "LD_PRELOAD" || variable["value"] != "");
+            }
         }
     }
     keep_first(&mut result, &original, "/spec/volumes");
     keep_first(&mut result, &original, "/spec/imagePullSecrets");
-    if let Some(annotations) = result.pointer_mut("/metadata/annotations").and_then(Value::as_object_mut) {
-        for key in OWN_ANNOTATIONS {
-            annotations.remove(*key);
+    for (map, keys) in [("annotations", [OWN_ANNOTATIONS, ADDED].concat()), ("labels", vec!["agent"])] {
+        if let Some(map) = result.pointer_mut(&format!("/metadata/{map}")).and_then(Value::as_object_mut) {
+            map.retain(|key, _| !keys.contains(&key.as_str()));
         }
     }
     normal(&result)
+}
+
+/// What was preloaded before ours.
+fn without_library(preload: &mut Value) {
+    if let Some(libraries) = preload["value"].as_str() {
+        let others = libraries.split(':').filter(|path| !path.starts_with("/opt/podwright/faketime/"));
+        preload["value"] = others.collect::<Vec<_>>().join(":").into();
+    }
 }
 
 /// Cuts a list of the result to the original's length; tells that.
@@ -240,11 +307,14 @@ fn normal(pod: &Value) -> Value {
         }
     };
     for object in ["/metadata", "/spec"] {
-        tidy(pod.pointer_mut(object), &["annotations", "volumes", "initContainers", "imagePullSecrets"]);
+        tidy(
+            pod.pointer_mut(object),
+            &["annotations", "labels", "volumes", "initContainers", "imagePullSecrets"],
+        );
     }
     for group in ["/spec/containers", "/spec/initContainers"] {
         for container in pod.pointer_mut(group).and_then(Value::as_array_mut).into_iter().flatten() {
-            tidy(Some(container), &["volumeMounts"]);
+            tidy(Some(container), &["volumeMounts", "env"]);
         }
     }
     tidy(Some(&mut pod), &["metadata"]);

@@ -35,6 +35,9 @@ const MOUNT_PATHS: &[&str] = &[
     "rel",
 ];
 
+/// What the StatefulSet `redis` lists.
+pub(crate) const ADDRESSES: &str = "10.20.0.10-10.20.0.12";
+
 /// A Pod, mostly one that the API server would take.
 pub(crate) fn pod() -> impl Strategy<Value = Value> {
     (spec(), metadata(), unknown()).prop_map(|(spec, metadata, unknown)| {
@@ -111,10 +114,24 @@ fn metadata() -> impl Strategy<Value = Value> {
         json!({"annotations": null}),
         json!({"annotations": {}, "labels": null}),
     ]);
-    let named = (annotations(), unknown()).prop_map(|(annotations, unknown)| {
-        with(json!({"generateName": "shop-", "labels": {"app": "shop"}, "annotations": annotations}), unknown)
+    let named = (annotations(), unknown(), owner()).prop_map(|(annotations, unknown, owner)| {
+        let shop = json!({"generateName": "shop-", "labels": {"app": "shop"}, "annotations": annotations});
+        with(with(shop, unknown), owner)
     });
     prop_oneof![1 => bare, 6 => named]
+}
+
+/// None, or a StatefulSet: mostly the one that there is, and mostly a Pod that it lists an address for.
+fn owner() -> impl Strategy<Value = Value> {
+    let of_set = |name: &str, uid: &str| {
+        let owner = json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "redis", "uid": uid, "controller": true});
+        json!({"name": name, "ownerReferences": [owner]})
+    };
+    prop_oneof![
+        12 => Just(json!({})),
+        6 => select(vec!["redis-0", "redis-1", "redis-2"]).prop_map(move |name| of_set(name, "u")),
+        1 => select(vec![of_set("redis-3", "u"), of_set("redis-01", "u"), of_set("redis-1", "other")]),
+    ]
 }
 
 /// Mostly sound, as one mistake among them has the Pod refused.
@@ -151,6 +168,18 @@ fn annotations() -> impl Strategy<Value = Value> {
 }
 
 fn sound_annotation() -> impl Strategy<Value = (String, String)> {
+    let others = select(vec![
+        ("lxcfs.podwright.dev/mount", "true"),
+        ("web.lxcfs.podwright.dev/mount", "false"),
+        ("faketime.podwright.dev/time", "+2d"),
+        ("faketime.podwright.dev/time", "@2027-01-01 00:00:00 x2"),
+        ("sidecar.podwright.dev/inject", "agent"),
+    ]);
+    let others = others.prop_map(|(key, value)| (key.to_owned(), value.to_owned()));
+    prop_oneof![3 => logs_annotation(), 2 => others]
+}
+
+fn logs_annotation() -> impl Strategy<Value = (String, String)> {
     let files = vec(select(FILES), 1..3).prop_map(|files| files.join(","));
     let settings = select(vec![
         ("multiline.pattern", r"^\d{4}-"),
@@ -184,7 +213,12 @@ fn wrong_annotation() -> impl Strategy<Value = (String, String)> {
                 "log.podwright.dev/paths",
                 "gone.logs.podwright.dev/paths",
                 "logs.podwright.dev/",
-                "podwright.dev/x"
+                "podwright.dev/x",
+                "ipam.podwright.dev/addresses",
+                "app.ipam.podwright.dev/addresses",
+                "lxcfs.podwright.dev/mount",
+                "faketime.podwright.dev/time",
+                "sidecar.podwright.dev/inject"
             ][..]
         )
         .prop_map(str::to_owned),
@@ -204,7 +238,11 @@ fn wrong_annotation() -> impl Strategy<Value = (String, String)> {
                 "yes",
                 "(",
                 "${X}",
-                "\u{0}"
+                "\u{0}",
+                "10.20.0.1-10.20.0.9",
+                "true",
+                "agent",
+                "-7h20m"
             ][..]
         )
         .prop_map(str::to_owned),
@@ -294,6 +332,8 @@ fn container() -> impl Strategy<Value = Value> {
             json!([{"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}, {"name": "A", "value": "$(POD_NAME)"}]),
         ),
         ("env", Value::Null),
+        ("env", json!([{"name": "LD_PRELOAD", "value": "/usr/lib/libjemalloc.so.2"}])),
+        ("env", json!([{"name": "LD_PRELOAD", "valueFrom": {"configMapKeyRef": {"name": "c", "key": "k"}}}])),
         ("resources", json!({"limits": {"cpu": "1", "memory": "1Gi"}})),
         ("resources", json!({"requests": {"cpu": 0.5}})),
         ("securityContext", json!({"runAsUser": 0})),
