@@ -63,6 +63,10 @@ impl Bound {
     where
         F: Fn(&Question<'_>) -> Decision + Send + Sync + 'static,
     {
+        Self::serving(settings, |metrics| App::deciding(decide, metrics)).await
+    }
+
+    pub(crate) async fn serving(settings: Settings, app: impl FnOnce(Metrics) -> App) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let local = local::certificate(folder.path()).unwrap();
         let mut roots = RootCertStore::empty();
@@ -70,7 +74,7 @@ impl Bound {
         let certificate = Arc::new(RotatingCertificate::new(local.certified));
         let tls = tls::server_config(Arc::clone(&certificate)).unwrap();
         let mut registry = Registry::default();
-        let app = App::deciding(decide, Metrics::register(&mut registry));
+        let app = app(Metrics::register(&mut registry));
         let health = Arc::new(Health::default());
         let server = Server::bind(settings, tls, app, Arc::clone(&health), registry).await.unwrap();
         Self { server, health, certificate, roots: Arc::new(roots), folder }

@@ -15,6 +15,7 @@ mod command;
 mod connections;
 mod drain;
 mod harness;
+mod looking;
 mod patience;
 mod reviews;
 mod routes;
