@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use crate::mutators::annotations::{self, STATUS};
 use crate::mutators::{self, Ask, FailurePolicy, MUTATORS, Mutation, OWN_ANNOTATIONS, Rejection};
 use crate::pod::{Draft, Pod, Workload, template_pointer};
-use crate::policy::{Action, Standing, Subject, nearest};
+use crate::policy::{Action, Given, Standing, Subject, nearest};
 use crate::policy_set::PolicySet;
 use crate::review::{Operation, Request};
 use crate::validators::{self, Violation};
@@ -140,6 +140,9 @@ fn judge_final(
     now: Timestamp,
 ) -> Decision {
     let mut decision = Decision { violations: judge(policies, subject, now), ..Decision::default() };
+    if before.is_none() {
+        decision.rejections.extend(given(policies, subject).1);
+    }
     if let Some(before) = before {
         let was = Subject { pod: before, workload: subject.workload.clone(), ..*subject };
         let known = judge(policies, &was, now);
@@ -242,7 +245,29 @@ pub fn misplaced(object: &Pod, kind: &str) -> Vec<String> {
         .collect()
 }
 
+/// The annotations that mutators give a Pod, of those that it has; or what has to be known before that can be told.
+fn given(policies: &PolicySet, subject: &Subject<'_>) -> (Vec<Given>, Option<Rejection>) {
+    let mut given = Vec::new();
+    let has = |key: &&str| subject.pod.annotation(key).is_some();
+    for kind in MUTATORS.iter().filter(|kind| kind.gives.iter().any(has)) {
+        for policy in choose(policies, kind, subject).unwrap_or_default() {
+            match policy.given(subject) {
+                Ok(by_policy) => given.extend(by_policy),
+                Err(rejections) => {
+                    let lacking = rejections.into_iter().find(|rejection| rejection.lack.is_some());
+                    if lacking.is_some() {
+                        return (given, lacking);
+                    }
+                }
+            }
+        }
+    }
+    (given, None)
+}
+
 fn judge(policies: &PolicySet, subject: &Subject<'_>, now: Timestamp) -> Vec<Violation> {
+    let (given, _) = given(policies, subject);
+    let subject = &Subject { workload: subject.workload.clone(), given: &given, ..*subject };
     let selecting = policies.validators().iter().filter(|policy| policy.rules.matching.selects(subject));
     selecting.flat_map(|policy| violations(policy, subject, now)).collect()
 }
@@ -424,10 +449,10 @@ impl Decision {
         let warned = self.violations.iter().filter(|violation| violation.warns());
         self.warnings.extend(warned.map(ToString::to_string));
         let code = match (denied.is_empty(), self.lack()) {
-            (false, _) => 403,
-            (true, None) => 422,
             // It may be decided otherwise in a moment.
-            (true, Some(_)) => 503,
+            (_, Some(_)) => 503,
+            (false, None) => 403,
+            (true, None) => 422,
         };
         let told: Vec<String> = self.rejections.iter().map(ToString::to_string).chain(denied).collect();
         if !told.is_empty() {

@@ -11,7 +11,8 @@ use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::index::{Change, Fact, Kubelet, Labels};
-use super::slim::{IP_ADDRS, Slim};
+use super::slim::Slim;
+use crate::view::calico::{self, IP_ADDRS};
 use crate::view::{ADDRESSES, Maker, Metadata, PodName, SetName, Spec, StatefulSet};
 
 /// A kind that is watched.
@@ -157,8 +158,7 @@ impl Kind for Pod {
         let mut addresses: BTreeSet<IpAddr> =
             given.into_iter().filter_map(|given| given.ip?.parse().ok()).collect();
         if addresses.is_empty() {
-            let promised = promised.and_then(|text| serde_json::from_str::<Vec<String>>(&text).ok());
-            addresses = promised.into_iter().flatten().filter_map(|text| text.parse().ok()).collect();
+            addresses.extend(promised.and_then(|text| calico::read(&text)).unwrap_or_default());
         }
         (Arc::new(name), addresses.into_iter().collect())
     }
@@ -308,7 +308,7 @@ mod tests {
 
     #[test]
     fn a_pod_holds_what_it_has_or_is_promised() {
-        let promised = json!({IP_ADDRS: "[\"10.0.0.9\",\"fd00::9\",\"x\"]"});
+        let promised = json!({IP_ADDRS: "[\"10.0.0.9\",\"fd00::9\"]"});
         for (annotations, spec, status, expected) in [
             (json!({}), json!({}), json!({}), &[][..]),
             (promised.clone(), json!({}), json!({}), &["10.0.0.9", "fd00::9"]),

@@ -11,9 +11,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::kinds::Kind;
 use crate::view::ADDRESSES;
-
-/// Calico's promise of addresses to a Pod.
-pub(super) const IP_ADDRS: &str = "cni.projectcalico.org/ipAddrs";
+use crate::view::calico::IP_ADDRS;
 
 /// An object of kind `K`.
 #[derive(Debug, Clone, Deserialize)]

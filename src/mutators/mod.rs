@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::pod::{Draft, Pod};
-use crate::policy::{Envelope, Match, OwnMount, OwnMounts, Subject};
+use crate::policy::{Envelope, Given, Match, OwnMount, OwnMounts, Subject};
 use crate::view::{SetName, View};
 use crate::yaml;
 
@@ -68,6 +68,14 @@ pub trait Mutator: fmt::Debug + Send + Sync {
     fn own_containers<'p>(&self, _pod: &'p Pod) -> Vec<&'p str> {
         Vec::new()
     }
+
+    /// The annotations of [`Spec::GIVES`] that it gives a Pod, so that validators do not take them for its author's.
+    ///
+    /// # Errors
+    /// When it gives none, as it would refuse the Pod.
+    fn given(&self, _subject: &Subject<'_>) -> Result<Vec<Given>, Vec<Rejection>> {
+        Ok(Vec::new())
+    }
 }
 
 /// The spec of a mutator's policy: what all mutators share, and what this one takes.
@@ -82,6 +90,8 @@ pub trait Spec: Mutator + DeserializeOwned + JsonSchema + 'static {
     const IS_ON_WORKLOADS: bool = false;
     /// What every Pod that it serves by default has in its JSON: any other is not parsed for it.
     const MARK: &'static str = "";
+    /// The annotations of others that it gives Pods.
+    const GIVES: &'static [&'static str] = &[];
 
     /// Which policies the Pod's annotations ask for.
     ///
@@ -184,6 +194,8 @@ pub struct Kind {
     pub is_on_workloads: bool,
     /// What every Pod that it serves by default has in its JSON.
     pub mark: &'static str,
+    /// The annotations of others that it gives Pods.
+    pub gives: &'static [&'static str],
     /// Which policies a Pod's annotations ask for.
     pub ask: fn(&Subject<'_>) -> Result<Ask, Rejection>,
     /// Reads and compiles one policy.
@@ -200,6 +212,7 @@ impl Kind {
             is_additive: S::IS_ADDITIVE,
             is_on_workloads: S::IS_ON_WORKLOADS,
             mark: S::MARK,
+            gives: S::GIVES,
             ask: S::ask,
             load: Policy::load::<S>,
             schema: Envelope::<S>::json_schema,
@@ -262,6 +275,14 @@ impl Policy {
         draft.sign(format!("{} policy {}", self.kind, self.name));
         let facts = self.mutator.mutate(subject, draft, warnings)?;
         Ok(Mutation { kind: self.kind, policy: self.name.clone(), facts })
+    }
+
+    /// The annotations of others that this policy gives a Pod.
+    ///
+    /// # Errors
+    /// When it gives none, as it would refuse the Pod.
+    pub fn given(&self, subject: &Subject<'_>) -> Result<Vec<Given>, Vec<Rejection>> {
+        self.mutator.given(subject)
     }
 
     /// The containers of a Pod that an earlier pass of this policy has added.

@@ -15,7 +15,7 @@ pub use glob::Glob;
 pub use matching::{Match, Mismatch, OwnerKind};
 pub use own_mount::{OwnMount, OwnMounts};
 pub use selector::LabelSelector;
-pub use subject::{Object, Subject};
+pub use subject::{Given, Object, Subject};
 pub use text::{NonEmpty, nearest};
 
 use schemars::JsonSchema;

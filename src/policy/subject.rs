@@ -24,9 +24,14 @@ pub struct Subject<'a> {
     pub view: &'a View,
     /// What Podwright itself mounts from nodes; nothing unless it is told.
     pub own_mounts: &'a [OwnMounts],
+    /// Annotations that mutators give this Pod, of those that it has; none unless it is told.
+    pub given: &'a [Given],
     /// The workload under review, where the Pod is its template.
     pub object: Option<Object<'a>>,
 }
+
+/// An annotation that a mutator gives a Pod: its key and its value.
+pub type Given = (&'static str, String);
 
 /// A workload under review.
 #[derive(Debug, Clone, Copy)]
@@ -42,7 +47,7 @@ impl<'a> Subject<'a> {
     #[must_use]
     pub fn new(namespace: &'a str, workload: Workload, pod: &'a Pod, view: &'a View) -> Self {
         let namespace_labels = view.namespaces.get(namespace).map(AsRef::as_ref);
-        Self { namespace, namespace_labels, workload, pod, view, own_mounts: &[], object: None }
+        Self { namespace, namespace_labels, workload, pod, view, own_mounts: &[], given: &[], object: None }
     }
 
     /// The same, with what Podwright itself mounts from nodes.
@@ -55,6 +60,18 @@ impl<'a> Subject<'a> {
     #[must_use]
     pub fn within(self, now: &'a Pod, before: Option<&'a Pod>) -> Self {
         Self { object: Some(Object { now, before }), ..self }
+    }
+
+    /// The same, with annotations that mutators give it.
+    #[must_use]
+    pub fn with_given(self, given: &'a [Given]) -> Self {
+        Self { given, ..self }
+    }
+
+    /// Whether an annotation's value is what a mutator gives the Pod.
+    #[must_use]
+    pub fn is_given(&self, key: &str, value: &str) -> bool {
+        self.given.iter().any(|(given, by_us)| *given == key && by_us == value)
     }
 
     /// Whether a volume of the node, and every use of it, is what a policy that selects the Pod gives it.

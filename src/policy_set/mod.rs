@@ -21,6 +21,7 @@ pub struct PolicySet {
 
 /// The policies that ship in the binary, by file name.
 pub const EMBEDDED: &[(&str, &str)] = &[
+    ("policies/calico-addresses.yaml", include_str!("../../policies/calico-addresses.yaml")),
     ("policies/faketime.yaml", include_str!("../../policies/faketime.yaml")),
     ("policies/fixed-ip.yaml", include_str!("../../policies/fixed-ip.yaml")),
     ("policies/filebeat.yaml", include_str!("../../policies/filebeat.yaml")),

@@ -3,6 +3,7 @@
 //! To add one: a file here with a spec that is a [`Validator`], a policy in `policies/`, a folder in `tests/cases/`,
 //! a page in `docs/`, and a row in [`VALIDATORS`].
 
+mod calico_addresses;
 mod host_path;
 
 use std::fmt;
@@ -14,7 +15,8 @@ use crate::policy::{Action, Envelope, Exemption, Match, Subject};
 use crate::yaml;
 
 /// Every validator.
-pub const VALIDATORS: &[Kind] = &[Kind::of::<host_path::HostPath>()];
+pub const VALIDATORS: &[Kind] =
+    &[Kind::of::<calico_addresses::CalicoAddresses>(), Kind::of::<host_path::HostPath>()];
 
 /// Judges a Pod. The spec of a policy is its own validator: loading compiles it.
 pub trait Validator: fmt::Debug + Send + Sync {

@@ -3,6 +3,7 @@
 //! Watches fill it while serving; files fill it on the command line; a decision only reads it.
 
 mod addresses;
+pub mod calico;
 mod holders;
 mod stateful_set;
 mod version;

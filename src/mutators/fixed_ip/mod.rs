@@ -6,8 +6,8 @@
 //!
 //! Sources: Calico's `cni-plugin/pkg/k8s/k8s.go` for the annotation, Kubernetes' KEP-3335 and KEP-4017 for ordinals.
 
-mod calico;
 mod check;
+mod contradiction;
 mod list;
 mod pod;
 mod set;
@@ -20,8 +20,9 @@ use serde_json::{Map, Value};
 
 use super::{Ask, FailurePolicy, Mutator, Rejection, Rules, Spec};
 use crate::pod::Draft;
-use crate::policy::{Match, Subject};
+use crate::policy::{Given, Match, Subject};
 use crate::view::Network;
+use crate::view::calico::{self, IP_ADDRS};
 
 /// The domain of the annotation that steers it.
 const DOMAIN: &str = "ipam.podwright.dev";
@@ -63,6 +64,7 @@ impl Spec for FixedIp {
     const IS_ON_WORKLOADS: bool = true;
     /// The kind of its owner. The Pod itself need not say more: the list may stand on the StatefulSet.
     const MARK: &'static str = "StatefulSet";
+    const GIVES: &'static [&'static str] = &[IP_ADDRS];
 
     fn ask(subject: &Subject<'_>) -> Result<Ask, Rejection> {
         list::ask(subject)
@@ -89,5 +91,11 @@ impl Mutator for FixedIp {
             Some(object) => self.judge_set(subject, &object, warnings),
             None => self.give(subject, draft),
         }
+    }
+
+    fn given(&self, subject: &Subject<'_>) -> Result<Vec<Given>, Vec<Rejection>> {
+        let addresses = self.addresses(subject)?;
+        let given = (!addresses.is_empty()).then(|| (IP_ADDRS, calico::write(&addresses)));
+        Ok(given.into_iter().collect())
     }
 }

@@ -4,12 +4,12 @@ use std::net::IpAddr;
 
 use serde_json::{Map, Value, json};
 
-use super::calico::{self, IP_ADDRS};
 use super::list::{self, count, reject};
-use super::{FixedIp, check};
+use super::{FixedIp, check, contradiction};
 use crate::mutators::Rejection;
 use crate::pod::{Draft, Pod};
 use crate::policy::Subject;
+use crate::view::calico::{self, IP_ADDRS};
 use crate::view::{ADDRESSES, AddressList, Known, PodName, SetName, StatefulSet, ordinal};
 
 /// What the StatefulSet controller of 1.28 and later says of a Pod's ordinal (KEP-4017).
@@ -22,25 +22,31 @@ impl FixedIp {
         subject: &Subject<'_>,
         draft: &mut Draft<'_>,
     ) -> Result<Map<String, Value>, Vec<Rejection>> {
+        let addresses = self.addresses(subject)?;
+        if addresses.is_empty() {
+            return Ok(Map::new());
+        }
+        draft.set_annotation(IP_ADDRS, &calico::write(&addresses));
+        Ok(Map::from_iter([("addresses".to_owned(), json!(addresses))]))
+    }
+
+    /// The addresses of a Pod; none where it is not to have any.
+    pub(super) fn addresses(&self, subject: &Subject<'_>) -> Result<Vec<IpAddr>, Vec<Rejection>> {
         let one = |rejection: Rejection| vec![rejection];
         let own = list::on(subject.pod);
         let Some((name, uid)) = list::owner(subject) else {
             return match own {
-                None => Ok(Map::new()),
+                None => Ok(Vec::new()),
                 Some(_) => Err(one(list::reject_owner(&subject.workload.kind))),
             };
         };
-        let Some(set) = self.known(subject, &name, uid).map_err(one)? else { return Ok(Map::new()) };
+        let Some(set) = self.known(subject, &name, uid).map_err(one)? else { return Ok(Vec::new()) };
         // The Pod's own is that of its revision, which may not be the latest.
-        let Some(text) = own.or(set.own_list.as_deref()) else { return Ok(Map::new()) };
+        let Some(text) = own.or(set.own_list.as_deref()) else { return Ok(Vec::new()) };
         let list = list::read(text).map_err(one)?;
         let addresses = place(subject.pod, &name, set).and_then(|place| at(&list, place)).map_err(one)?;
         let rejections = self.contradictions(subject, &name, set, &addresses);
-        if !rejections.is_empty() {
-            return Err(rejections);
-        }
-        draft.set_annotation(IP_ADDRS, &calico::value(&addresses));
-        Ok(Map::from_iter([("addresses".to_owned(), json!(addresses))]))
+        if rejections.is_empty() { Ok(addresses) } else { Err(rejections) }
     }
 
     /// The StatefulSet of a Pod; `None` where it does not matter.
@@ -78,7 +84,7 @@ impl FixedIp {
         set: &StatefulSet,
         addresses: &[IpAddr],
     ) -> Vec<Rejection> {
-        let mut rejections: Vec<_> = calico::contradiction(subject.pod, addresses).into_iter().collect();
+        let mut rejections: Vec<_> = contradiction::with(subject.pod, addresses).into_iter().collect();
         rejections.extend(on_host_network(subject.pod));
         let own = AddressList::from_iter(addresses.iter().copied());
         let rival = || {
