@@ -180,7 +180,7 @@ fn objects(streams: &[Stream]) -> impl Iterator<Item = Object<'_>> {
 fn stateful_sets(streams: &[Stream], default_namespace: &str) -> StatefulSets {
     let mut sets = StatefulSets::default();
     let read = objects(streams).filter_map(|object| {
-        let maker = Maker::of(&object.group, object.kind)?;
+        let maker = Maker::of(object.group, object.kind)?;
         let namespace = object.metadata("namespace").unwrap_or(default_namespace).to_owned();
         let name = SetName { maker, namespace, name: object.metadata("name")?.to_owned() };
         Some((name, Arc::new(StatefulSet::read(object.value))))

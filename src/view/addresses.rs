@@ -134,10 +134,9 @@ impl AddressList {
 
     /// The first address that lies in none of these networks.
     #[must_use]
-    pub fn first_outside<'n>(&self, networks: impl Iterator<Item = &'n IpNet> + Clone) -> Option<IpAddr> {
-        let of = |family: Family| {
-            self.spans(family).iter().find_map(|span| span.first_outside(family, networks.clone()))
-        };
+    pub fn first_outside(&self, networks: &[IpNet]) -> Option<IpAddr> {
+        let of =
+            |family: Family| self.spans(family).iter().find_map(|span| span.first_outside(family, networks));
         of(Family::V4).or_else(|| of(Family::V6))
     }
 
@@ -291,14 +290,10 @@ impl Span {
         (self.last - self.first).saturating_add(1)
     }
 
-    fn first_outside<'n>(
-        self,
-        family: Family,
-        networks: impl Iterator<Item = &'n IpNet> + Clone,
-    ) -> Option<IpAddr> {
+    fn first_outside(self, family: Family, networks: &[IpNet]) -> Option<IpAddr> {
         let mut at = self.first;
         loop {
-            let around = networks.clone().filter(|network| network.contains(&family.address(at)));
+            let around = networks.iter().filter(|network| network.contains(&family.address(at)));
             let Some(end) = around.map(|network| number(network.broadcast())).max() else {
                 return Some(family.address(at));
             };
@@ -459,7 +454,7 @@ mod tests {
             (&[], Some("10.0.0.10")),
         ] {
             let networks: Vec<IpNet> = networks.iter().map(|text| text.parse().unwrap()).collect();
-            assert_eq!(own.first_outside(networks.iter()), outside.map(address), "{networks:?}");
+            assert_eq!(own.first_outside(&networks), outside.map(address), "{networks:?}");
         }
         assert!(own.contains(address("10.0.0.15")) && !own.contains(address("10.0.0.21")));
     }
@@ -468,7 +463,7 @@ mod tests {
     fn everything_there_is_overflows_nothing() {
         let all = list("1.0.0.0-126.255.255.255,1::-fdff:ffff:ffff:ffff:ffff:ffff:ffff:ffff");
         let networks: Vec<IpNet> = vec!["::/0".parse().unwrap()];
-        assert_eq!(all.first_outside(networks.iter()), Some(address("1.0.0.0")));
+        assert_eq!(all.first_outside(&networks), Some(address("1.0.0.0")));
         assert!(all.len(Family::V6) > 1 << 120);
     }
 

@@ -3,6 +3,8 @@
 use std::cmp::Ordering;
 use std::net::IpAddr;
 
+use ipnet::IpNet;
+
 use super::FixedIp;
 use crate::policy::Subject;
 use crate::view::{AddressList, PodName, SetName, StatefulSet};
@@ -14,12 +16,12 @@ impl FixedIp {
     /// What keeps a Pod, or the Pods of a StatefulSet, from these addresses, whoever else has them.
     pub(super) fn forbidden(&self, subject: &Subject<'_>, list: &AddressList) -> Option<String> {
         let grants = self.grants.iter().filter(|grant| grant.matching.selects(subject));
-        let networks = grants.flat_map(|grant| &grant.networks).map(|network| &network.0);
-        let Some(outside) = list.first_outside(networks.clone()) else {
+        let networks: Vec<_> = grants.flat_map(|grant| &grant.networks).map(|network| network.0).collect();
+        let Some(outside) = list.first_outside(&networks) else {
             return unpooled(subject, list);
         };
         let namespace = subject.namespace;
-        Some(match named(networks) {
+        Some(match named(&networks) {
             None => format!(
                 "namespace {namespace:?} may use no network for fixed addresses; ask the cluster team for a grant"
             ),
@@ -33,15 +35,14 @@ impl FixedIp {
 /// Calico refuses an address outside its pools only when the Pod starts.
 fn unpooled(subject: &Subject<'_>, list: &AddressList) -> Option<String> {
     let pools = subject.view.pools.as_ref()?;
-    let outside = list.first_outside(pools.iter())?;
-    let pools =
-        named(pools.iter()).map_or_else(|| "there is none".to_owned(), |pools| format!("those are {pools}"));
+    let outside = list.first_outside(pools)?;
+    let pools = named(pools).map_or_else(|| "there is none".to_owned(), |pools| format!("those are {pools}"));
     Some(format!("{outside} is in no Calico IPPool that is enabled for workloads; {pools}"))
 }
 
 /// Networks for a message; `None` where there is none.
-fn named<'n>(networks: impl Iterator<Item = &'n ipnet::IpNet>) -> Option<String> {
-    let mut networks: Vec<_> = networks.map(ToString::to_string).collect();
+fn named(networks: &[IpNet]) -> Option<String> {
+    let mut networks: Vec<_> = networks.iter().map(ToString::to_string).collect();
     let more = networks.len().saturating_sub(MOST_NAMED);
     networks.truncate(MOST_NAMED);
     if more > 0 {

@@ -66,7 +66,7 @@ impl FixedIp {
                 let message = format!("the Pod's owner, {name} with uid {uid}, is not in the cluster");
                 return Err(Rejection::new("metadata.ownerReferences", message));
             }
-            Known::Nothing(_) if !has_list && !(is_watched && may_be_listed()) => return Ok(None),
+            Known::Nothing(_) if !(has_list || is_watched && may_be_listed()) => return Ok(None),
             Known::Nothing(_) if !is_watched => {
                 return Err(reject(format!("{name} is not known, since Podwright watches no cluster here")));
             }
