@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use json_patch::PatchOperation;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use crate::mutators::annotations::{self, STATUS};
@@ -13,8 +14,8 @@ use crate::pod::{Draft, Pod, Workload, template_pointer};
 use crate::policy::{Action, Given, Standing, Subject, nearest};
 use crate::policy_set::PolicySet;
 use crate::review::{Operation, Request};
-use crate::validators::{self, Violation};
-use crate::view::{Asked, Maker, SetName, View};
+use crate::validators::{self, Finding, Violation};
+use crate::view::{Asked, Maker, SetName, View, VolumeSpec};
 
 /// Which of the two webhooks asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,6 +78,9 @@ pub fn decide(policies: &PolicySet, view: &View, question: &Question<'_>) -> Dec
     let is_write = matches!(request.operation, Operation::Create | Operation::Update);
     if request.sub_resource.as_ref().is_some_and(|sub| *sub.0 == *"scale") {
         return decide_scale(policies, view, request, namespace);
+    }
+    if (&*request.kind.group, &*request.kind.kind) == ("", "PersistentVolume") && is_write {
+        return decide_volume(policies, view, question);
     }
     let Some(template) = template_pointer(&request.kind.group, &request.kind.kind).filter(|_| is_write)
     else {
@@ -210,6 +214,34 @@ fn decide_template(
     decision
 }
 
+/// Judges a PersistentVolume, which has no namespace: for the one that its claim is in, or as long as it has no claim
+/// for all of them. Of an update only what is new counts.
+fn decide_volume(policies: &PolicySet, view: &View, question: &Question<'_>) -> Decision {
+    let object = |raw: Option<&RawValue>| raw.and_then(|raw| Pod::parse(raw.get()).ok());
+    let (now, before) = (object(question.request.object), object(question.request.old_object));
+    let Some(volume) = now.filter(|_| question.endpoint == Endpoint::Validate) else {
+        return Decision::default();
+    };
+    let judge = |volume: &Pod| judge_volume(policies, view, volume, question.now);
+    let known = before.as_ref().map(judge).unwrap_or_default();
+    let mut violations = judge(&volume);
+    violations.retain(|violation| !known.contains(violation));
+    Decision { violations, ..Decision::default() }.conclude(&policies.generation)
+}
+
+fn judge_volume(policies: &PolicySet, view: &View, volume: &Pod, now: Timestamp) -> Vec<Violation> {
+    let claim = VolumeSpec::read(volume.as_value()).claim();
+    let namespace = claim.as_ref().map_or("", |claim| claim.namespace.as_str());
+    let workload = Workload::new("PersistentVolume", "", &volume.display_name());
+    let subject = Subject::new(namespace, workload, volume, view);
+    let is_about = |policy: &&validators::Policy| claim.is_none() || policy.rules.matching.selects(&subject);
+    let policies = policies.validators().iter().filter(is_about);
+    let of = |policy: &validators::Policy| {
+        violations(policy, &subject, policy.findings_in_volume(volume.as_value()), now)
+    };
+    policies.flat_map(of).collect()
+}
+
 /// Decides whether a workload can have more Pods. Its `Scale` tells no more than their number.
 fn decide_scale(policies: &PolicySet, view: &View, request: &Request<'_>, namespace: &str) -> Decision {
     let scale = request.object.and_then(|raw| serde_json::from_str::<Value>(raw.get()).ok());
@@ -269,11 +301,15 @@ fn judge(policies: &PolicySet, subject: &Subject<'_>, now: Timestamp) -> Vec<Vio
     let (given, _) = given(policies, subject);
     let subject = &Subject { workload: subject.workload.clone(), given: &given, ..*subject };
     let selecting = policies.validators().iter().filter(|policy| policy.rules.matching.selects(subject));
-    selecting.flat_map(|policy| violations(policy, subject, now)).collect()
+    selecting.flat_map(|policy| violations(policy, subject, policy.findings(subject), now)).collect()
 }
 
-fn violations(policy: &validators::Policy, subject: &Subject<'_>, now: Timestamp) -> Vec<Violation> {
-    let findings = policy.findings(subject);
+fn violations(
+    policy: &validators::Policy,
+    subject: &Subject<'_>,
+    findings: Vec<Finding>,
+    now: Timestamp,
+) -> Vec<Violation> {
     if findings.is_empty() {
         return Vec::new();
     }

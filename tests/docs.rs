@@ -239,7 +239,12 @@ fn the_registration_for_development_asks_about_what_is_decided() {
             assert_eq!(webhook["sideEffects"], "None", "{name}");
             assert_eq!(webhook["admissionReviewVersions"], json!(["v1"]), "{name}");
             assert_eq!(webhook["failurePolicy"], "Ignore", "{name}");
-            assert!(webhook["namespaceSelector"].to_string().contains("kube-system"), "{name}");
+            let is_namespaced = webhook["rules"][0]["scope"] == "Namespaced";
+            assert_eq!(
+                webhook["namespaceSelector"].to_string().contains("kube-system"),
+                is_namespaced,
+                "{name}"
+            );
             let again = if path == "/mutate" { json!("IfNeeded") } else { Value::Null };
             assert_eq!(webhook["reinvocationPolicy"], again, "{name}");
             for rule in webhook["rules"].as_array().unwrap() {
@@ -260,6 +265,7 @@ fn the_registration_for_development_asks_about_what_is_decided() {
         ("/mutate /pods", r#"["CREATE"]"#),
         ("/validate /pods", both),
         ("/validate /pods/ephemeralcontainers", r#"["UPDATE"]"#),
+        ("/validate /persistentvolumes", both),
         ("/validate apps/daemonsets", both),
         ("/validate apps/deployments", both),
         ("/validate apps/statefulsets", both),

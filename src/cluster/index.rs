@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use crate::view::{Holders, PodName, SetName, StatefulSet, StatefulSets, Version, View};
+use crate::view::{
+    ClaimName, Holders, NodeVolume, PodName, SetName, StatefulSet, StatefulSets, Version, View,
+};
 
 /// The labels of one Namespace.
 pub(super) type Labels = Arc<BTreeMap<String, String>>;
@@ -26,6 +28,8 @@ pub(super) enum Fact {
     StatefulSet(Change<SetName, Arc<StatefulSet>>),
     /// Of a StatefulSet of OpenKruise.
     KruiseSet(Change<SetName, Arc<StatefulSet>>),
+    /// Of a PersistentVolume, if it is a path of a node and bound.
+    PersistentVolume(Change<String, Option<NodeVolume>>),
     /// Of a pool of Calico's: its network, if workloads can use it.
     IpPool(Change<String, Option<IpNet>>),
     /// Of the API server.
@@ -69,6 +73,9 @@ pub(super) struct Index {
     pods: Holdings,
     stateful_sets: Table<SetName, Arc<StatefulSet>>,
     kruise_sets: Table<SetName, Arc<StatefulSet>>,
+    persistent_volumes: Table<String, Option<NodeVolume>>,
+    /// The same by claim, made anew when they change.
+    node_volumes: Arc<HashMap<ClaimName, (String, NodeVolume)>>,
     ip_pools: Table<String, Option<IpNet>>,
 }
 
@@ -90,6 +97,13 @@ impl Index {
             Fact::Pod(change) => self.pods.take(change),
             Fact::StatefulSet(change) => self.stateful_sets.take(change),
             Fact::KruiseSet(change) => self.kruise_sets.take(change),
+            Fact::PersistentVolume(change) => {
+                let differs = self.persistent_volumes.take(change);
+                if differs {
+                    self.node_volumes = Arc::new(self.by_claim());
+                }
+                differs
+            }
             Fact::IpPool(change) => self.ip_pools.take(change),
             Fact::ApiServer(version) => self.api_server.replace(version) != Some(version),
         }
@@ -112,6 +126,7 @@ impl Index {
                 kruise: self.kruise_sets.entries.clone().unwrap_or_default(),
             },
             holders: self.pods.holders.clone(),
+            node_volumes: Arc::clone(&self.node_volumes),
             pools: self.ip_pools.entries.as_ref().map(pools),
             asked: None,
         }
@@ -125,7 +140,14 @@ impl Index {
             && self.pods.is_known
             && self.stateful_sets.is_known
             && self.kruise_sets.is_known
+            && self.persistent_volumes.is_known
             && self.ip_pools.is_known
+    }
+
+    fn by_claim(&self) -> HashMap<ClaimName, (String, NodeVolume)> {
+        let volumes = self.persistent_volumes.entries();
+        let volumes = volumes.filter_map(|(name, volume)| Some((name.clone(), volume.clone()?)));
+        volumes.map(|(name, volume)| (volume.claim.clone(), (name, volume))).collect()
     }
 
     /// How many objects there are.
@@ -358,7 +380,13 @@ mod tests {
         assert!(!index.take(Fact::ApiServer(Version::v1(33))));
         assert_eq!(nodes(&mut index, listed([])), [false, true]);
         assert_eq!(namespaces(&mut index, listed([])), [false, true]);
-        for fact in [Fact::Pod(Restart), Fact::Pod(Complete), Fact::StatefulSet(Restart)] {
+        for fact in [
+            Fact::Pod(Restart),
+            Fact::Pod(Complete),
+            Fact::PersistentVolume(Restart),
+            Fact::PersistentVolume(Complete),
+            Fact::StatefulSet(Restart),
+        ] {
             index.take(fact);
         }
         assert!(index.take(Fact::StatefulSet(Complete)));
@@ -367,6 +395,20 @@ mod tests {
         assert!(index.take(Fact::IpPool(Absent)));
         assert!(!index.take(Fact::IpPool(Absent)));
         assert!(index.is_complete());
+    }
+
+    #[test]
+    fn volumes_are_found_by_their_claims() {
+        let claim = |name: &str| ClaimName { namespace: "shop".to_owned(), name: name.to_owned() };
+        let volume = |name: &str| Some(NodeVolume { claim: claim(name), path: "/etc".to_owned() });
+        let mut index = Index::default();
+        for change in listed([("pv-1", volume("data")), ("pv-2", None)]) {
+            index.take(Fact::PersistentVolume(change));
+        }
+        assert_eq!(index.view().node_volumes[&claim("data")].0, "pv-1");
+        assert!(index.take(Fact::PersistentVolume(Set("pv-1".to_owned(), volume("other")))));
+        assert!(!index.take(Fact::PersistentVolume(Set("pv-1".to_owned(), volume("other")))));
+        assert_eq!(index.view().node_volumes.keys().collect::<Vec<_>>(), [&claim("other")]);
     }
 
     #[test]

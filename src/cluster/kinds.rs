@@ -13,7 +13,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use super::index::{Change, Fact, Kubelet, Labels};
 use super::slim::Slim;
 use crate::view::calico::{self, IP_ADDRS};
-use crate::view::{ADDRESSES, Maker, Metadata, PodName, SetName, Spec, StatefulSet};
+use crate::view::{ADDRESSES, Maker, Metadata, NodeVolume, PodName, SetName, Spec, StatefulSet, VolumeSpec};
 
 /// A kind that is watched.
 pub(super) trait Kind: Clone + Debug + Send + Sync + 'static {
@@ -226,6 +226,31 @@ fn set<K: Kind<Spec = Spec>>(maker: Maker, mut object: Slim<K>) -> (SetName, Arc
         [metadata.creation_timestamp, metadata.deletion_timestamp].map(|time| time.map(|time| time.0));
     let metadata = Metadata::new(metadata.uid, created, deleted, addresses);
     (name, Arc::new(StatefulSet::new(metadata, object.spec.unwrap_or_default())))
+}
+
+/// PersistentVolumes, for those that are paths of a node.
+#[derive(Debug, Clone)]
+pub(super) struct PersistentVolume;
+
+impl Kind for PersistentVolume {
+    const GROUP: &'static str = "";
+    const VERSION: &'static str = "v1";
+    const KIND: &'static str = "PersistentVolume";
+    const PLURAL: &'static str = "persistentvolumes";
+    type Scope = ClusterResourceScope;
+    type Spec = VolumeSpec;
+    type Status = IgnoredAny;
+    type Key = String;
+    type Value = Option<NodeVolume>;
+
+    fn entry(object: Slim<Self>) -> (String, Option<NodeVolume>) {
+        let volume = object.spec.and_then(|spec| spec.node_volume());
+        (object.metadata.name.unwrap_or_default(), volume)
+    }
+
+    fn fact(change: Change<String, Option<NodeVolume>>) -> Fact {
+        Fact::PersistentVolume(change)
+    }
 }
 
 /// Calico's pools of addresses.

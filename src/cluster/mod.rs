@@ -1,10 +1,10 @@
-//! The cluster, watched: its API server's version, its Nodes, Namespaces, Pods and StatefulSets, and Calico's pools
-//! fill the cluster view.
+//! The cluster, watched: its API server's version, its Nodes, Namespaces, Pods, StatefulSets and PersistentVolumes, and
+//! Calico's pools fill the cluster view.
 //!
 //! Facts come in from one source for each, are put in order by a pure index, and leave as a new [`View`] at most every
 //! 100 ms. A decision only ever loads the view that is in force; while the API server is away that is the last one.
 //!
-//! Needs the right to `list` and `watch` `nodes`, `namespaces` and `pods`, `statefulsets` of `apps` and of
+//! Needs the right to `list` and `watch` `nodes`, `namespaces`, `pods` and `persistentvolumes`, `statefulsets` of `apps` and of
 //! `apps.kruise.io` and `ippools` of `crd.projectcalico.org`, to `get` `statefulsets`, and to `get` `/version` and
 //! `/apis/*`, which every authenticated user may unless the cluster says otherwise.
 
@@ -97,6 +97,7 @@ pub fn watch(client: Client, store: Arc<ArcSwap<View>>, metrics: Metrics) -> Wat
     tasks.spawn(sources.clone().watch::<kinds::Namespace>());
     tasks.spawn(sources.clone().watch::<kinds::Pod>());
     tasks.spawn(sources.clone().watch::<kinds::KubernetesSet>());
+    tasks.spawn(sources.clone().watch::<kinds::PersistentVolume>());
     tasks.spawn(sources.clone().watch_if_served::<kinds::KruiseSet>());
     tasks.spawn(sources.clone().watch_if_served::<kinds::IpPool>());
     tasks.spawn(sources.versions());

@@ -99,8 +99,10 @@ mod tests {
         Fact::Namespace(Change::Set(name.to_owned(), Labels::default()))
     }
 
-    fn whole() -> [Fact; 12] {
+    fn whole() -> [Fact; 14] {
         [
+            Fact::PersistentVolume(Change::Restart),
+            Fact::PersistentVolume(Change::Complete),
             Fact::Pod(Change::Restart),
             Fact::Pod(Change::Complete),
             Fact::StatefulSet(Change::Restart),

@@ -4,6 +4,9 @@
 //! counts. A read-only entry asks that every mount of the volume is read-only, in containers, init containers and
 //! ephemeral containers. A volume that nobody mounts counts too: an ephemeral container could mount it later.
 //!
+//! A PersistentVolume of type `hostPath` or `local` is a path of the node too: it is judged when it is created, and again
+//! behind the claim of a Pod.
+//!
 //! What Podwright itself mounts (LXCFS) is no violation: `/validate` and a second `/mutate` see it in the Pod.
 
 use schemars::JsonSchema;
@@ -11,12 +14,13 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Finding, Rules, Spec, Validator};
-use crate::pod::{AbsolutePath, Volume};
+use crate::pod::{AbsolutePath, PathError, Volume};
 use crate::policy::{Action, Exemption, Match, Subject};
+use crate::view::{ClaimName, VolumeSpec};
 
 /// The spec of a `HostPath` policy.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct HostPath {
     /// The Pods that it is about; all where it is left out.
     #[serde(default, rename = "match")]
@@ -27,9 +31,21 @@ pub(super) struct HostPath {
     /// The paths that may be mounted; none where it is left out.
     #[serde(default)]
     allowed: Vec<Allowed>,
+    /// PersistentVolumes that are paths of a node.
+    #[serde(default)]
+    persistent_volumes: PersistentVolumes,
     /// Exceptions.
     #[serde(default)]
     exemptions: Vec<Exemption>,
+}
+
+/// PersistentVolumes of type `hostPath` or `local`: on their own creation, and behind a Pod's claim.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct PersistentVolumes {
+    /// The paths that they may be, besides those that a Pod may mount itself.
+    #[serde(default)]
+    allowed: Vec<Allowed>,
 }
 
 /// A path that may be mounted, and everything below it.
@@ -58,54 +74,109 @@ impl Spec for HostPath {
 impl Validator for HostPath {
     fn validate(&self, subject: &Subject<'_>, findings: &mut Vec<Finding>) {
         for volume in subject.pod.volumes() {
-            if let Some(source) = volume.source("hostPath")
-                && !subject.is_own(&volume)
-            {
-                self.judge(subject, &volume, source, findings);
+            if let Some(source) = volume.source("hostPath") {
+                if !subject.is_own(&volume) {
+                    self.judge_volume(subject, &volume, source, findings);
+                }
+            } else if let Some(source) = volume.source("persistentVolumeClaim") {
+                self.judge_claim(subject, &volume, source, findings);
             }
+        }
+    }
+
+    fn validate_persistent_volume(&self, volume: &Value, findings: &mut Vec<Finding>) {
+        if let Some((field, path)) = VolumeSpec::read(volume).path()
+            && let Err(message) = self.find(path, Through::PersistentVolume)
+        {
+            findings.push(Finding { path: field.to_owned(), message });
         }
     }
 }
 
+/// How a Pod comes to a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Through {
+    /// By a volume of its own.
+    Volume,
+    /// By a claim, to whose PersistentVolume more paths are open.
+    PersistentVolume,
+}
+
 impl HostPath {
-    fn judge(&self, subject: &Subject<'_>, volume: &Volume<'_>, source: &Value, findings: &mut Vec<Finding>) {
+    fn judge_volume(
+        &self,
+        subject: &Subject<'_>,
+        volume: &Volume<'_>,
+        source: &Value,
+        findings: &mut Vec<Finding>,
+    ) {
         let text = source.get("path").and_then(Value::as_str).unwrap_or_default();
-        let field = format!("spec.volumes[{}].hostPath.path", volume.index);
-        let entry = match text.parse() {
-            Ok(path) => self.entry(&path),
-            Err(error) => {
-                findings.push(Finding { path: field, message: error.to_string() });
-                return;
+        match self.find(text, Through::Volume) {
+            Ok(entry) if entry.read_only => demand_read_only(subject, volume.name(), text, findings),
+            Ok(_) => {}
+            Err(message) => {
+                findings
+                    .push(Finding { path: format!("spec.volumes[{}].hostPath.path", volume.index), message });
             }
-        };
-        match entry {
-            None => findings.push(Finding { path: field, message: self.forbidden(text) }),
-            Some(entry) if entry.read_only => demand_read_only(subject, volume.name(), text, findings),
-            Some(_) => {}
         }
     }
 
-    /// The longest entry that covers a path; of two alike the one that lets it be written.
-    fn entry(&self, path: &AbsolutePath) -> Option<&Allowed> {
-        self.allowed
-            .iter()
-            .filter(|entry| entry.path_prefix.is_at_or_above(path))
-            .max_by_key(|entry| (entry.path_prefix.depth(), !entry.read_only))
+    fn judge_claim(
+        &self,
+        subject: &Subject<'_>,
+        volume: &Volume<'_>,
+        source: &Value,
+        findings: &mut Vec<Finding>,
+    ) {
+        let claim = source.get("claimName").and_then(Value::as_str).unwrap_or_default();
+        let claim = ClaimName { namespace: subject.namespace.to_owned(), name: claim.to_owned() };
+        let Some((name, behind)) = subject.view.node_volumes.get(&claim) else { return };
+        let is_read_only = source.get("readOnly").and_then(Value::as_bool) == Some(true);
+        match self.find(&behind.path, Through::PersistentVolume) {
+            Ok(entry) if entry.read_only && !is_read_only => {
+                demand_read_only(subject, volume.name(), &behind.path, findings);
+            }
+            Ok(_) => {}
+            Err(message) => {
+                let path = format!("spec.volumes[{}].persistentVolumeClaim.claimName", volume.index);
+                let message =
+                    format!("claim {:?} is bound to PersistentVolume {name:?}: {message}", claim.name);
+                findings.push(Finding { path, message });
+            }
+        }
     }
 
-    fn forbidden(&self, path: &str) -> String {
-        let word = |entry: &Allowed| {
-            format!("{}{}", entry.path_prefix, if entry.read_only { " read-only" } else { "" })
+    /// The entry that covers a path: the longest, of two alike the one that lets it be written.
+    ///
+    /// # Errors
+    /// When there is none, with the message.
+    fn find(&self, text: &str, through: Through) -> Result<&Allowed, String> {
+        let path: AbsolutePath = text.parse().map_err(|error: PathError| error.to_string())?;
+        let behind = if through == Through::PersistentVolume {
+            self.persistent_volumes.allowed.as_slice()
+        } else {
+            &[]
         };
-        let allowed = match self.allowed.as_slice() {
-            [] => "none".to_owned(),
-            entries => entries.iter().map(word).collect::<Vec<_>>().join(", "),
-        };
-        format!(
-            "{path:?} is a path of the node (allowed: {allowed}); use an emptyDir, a configMap or a \
-             persistentVolumeClaim instead, or ask the policy's owner for an exemption"
-        )
+        let entries = || self.allowed.iter().chain(behind);
+        entries()
+            .filter(|entry| entry.path_prefix.is_at_or_above(&path))
+            .max_by_key(|entry| (entry.path_prefix.depth(), !entry.read_only))
+            .ok_or_else(|| forbidden(text, entries(), through))
     }
+}
+
+fn forbidden<'e>(path: &str, allowed: impl Iterator<Item = &'e Allowed>, through: Through) -> String {
+    let word =
+        |entry: &Allowed| format!("{}{}", entry.path_prefix, if entry.read_only { " read-only" } else { "" });
+    let allowed: Vec<_> = allowed.map(word).collect();
+    let allowed = if allowed.is_empty() { "none".to_owned() } else { allowed.join(", ") };
+    let instead = match through {
+        Through::Volume => "use an emptyDir, a configMap or a persistentVolumeClaim instead",
+        Through::PersistentVolume => "use a storage class whose volumes are no paths of a node",
+    };
+    format!(
+        "{path:?} is a path of the node (allowed: {allowed}); {instead}, or ask the policy's owner for an exemption"
+    )
 }
 
 fn demand_read_only(subject: &Subject<'_>, volume: &str, path: &str, findings: &mut Vec<Finding>) {

@@ -10,6 +10,7 @@ use std::fmt;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::policy::{Action, Envelope, Exemption, Match, Subject};
 use crate::yaml;
@@ -22,6 +23,9 @@ pub const VALIDATORS: &[Kind] =
 pub trait Validator: fmt::Debug + Send + Sync {
     /// Tells what is wrong with a Pod.
     fn validate(&self, subject: &Subject<'_>, findings: &mut Vec<Finding>);
+
+    /// Tells what is wrong with a PersistentVolume.
+    fn validate_persistent_volume(&self, _volume: &Value, _findings: &mut Vec<Finding>) {}
 }
 
 /// The spec of a validator's policy: what all validators share, and what this one takes.
@@ -120,6 +124,14 @@ impl Policy {
             rules,
             validator: Box::new(envelope.spec),
         })
+    }
+
+    /// What is wrong with a PersistentVolume.
+    #[must_use]
+    pub fn findings_in_volume(&self, volume: &Value) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        self.validator.validate_persistent_volume(volume, &mut findings);
+        findings
     }
 
     /// What is wrong with a Pod that the policy selects.

@@ -5,11 +5,13 @@
 mod addresses;
 pub mod calico;
 mod holders;
+mod node_volume;
 mod stateful_set;
 mod version;
 
 pub use addresses::{AddressError, AddressList, Family, Network};
 pub use holders::{Holders, PodName};
+pub use node_volume::{ClaimName, NodeVolume, VolumeSpec};
 pub use stateful_set::{ADDRESSES, Maker, Metadata, SetName, Spec, StatefulSet, ordinal};
 pub use version::{Version, VersionError};
 
@@ -39,6 +41,8 @@ pub struct View {
     pub holders: Holders,
     /// The networks that Calico gives addresses from; `None` where Calico has told of none.
     pub pools: Option<Arc<Vec<IpNet>>>,
+    /// The PersistentVolumes that are paths of a node, by the claims that they are bound to; each with its name.
+    pub node_volumes: Arc<HashMap<ClaimName, (String, NodeVolume)>>,
     /// What was asked of the API server for this decision alone.
     pub asked: Option<Asked>,
 }

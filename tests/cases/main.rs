@@ -23,7 +23,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use podwright::engine::{Decision, Endpoint, Question, decide};
 use podwright::policy_set::PolicySet;
 use podwright::review::{Operation, Request, UserInfo};
-use podwright::view::{Holders, Maker, PodName, SetName, StatefulSet, StatefulSets, View};
+use podwright::view::{Holders, Maker, PodName, SetName, StatefulSet, StatefulSets, View, VolumeSpec};
 use podwright::yaml;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -47,6 +47,8 @@ struct Around {
     kruise: bool,
     /// Pods that live, `namespace/name`, by their addresses.
     holders: BTreeMap<IpAddr, String>,
+    /// The PersistentVolumes of the cluster.
+    volumes: Vec<Value>,
     /// Calico's pools, where Calico is there.
     pools: Option<Vec<IpNet>>,
 }
@@ -68,7 +70,13 @@ impl Around {
             let name = PodName { namespace: namespace.to_owned(), name: name.to_owned() };
             holders.add(*address, &Arc::new(name));
         }
+        let volumes = self.volumes.iter().filter_map(|volume| {
+            let name = volume["metadata"]["name"].as_str()?.to_owned();
+            let behind = VolumeSpec::read(volume).node_volume()?;
+            Some((behind.claim.clone(), (name, behind)))
+        });
         Ok(View {
+            node_volumes: Arc::new(volumes.collect()),
             is_watched: self.watched,
             api_server: version,
             oldest_kubelet: version,

@@ -2,7 +2,9 @@
 
 use serde_json::json;
 
+use crate::api::SOON;
 use crate::pods;
+use crate::process::within;
 use crate::world::World;
 
 pub(crate) fn a_forbidden_path(world: &World) {
@@ -15,4 +17,21 @@ pub(crate) fn a_forbidden_path(world: &World) {
         assert!(message.contains(part), "{part:?} is not in: {message}");
     }
     assert!(namespace.list("pods").is_empty());
+}
+
+pub(crate) fn behind_a_claim(world: &World) {
+    let (served, _registered) = world.served_by("behind-a-claim", &[]);
+    let claim = json!({"namespace": served.name(), "name": "data"});
+    let volume = json!({"metadata": {"name": "of-the-node"}, "spec": {
+        "capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"], "hostPath": {"path": "/etc"},
+        "claimRef": claim,
+    }});
+    world.api().create("/api/v1/persistentvolumes", &volume).unwrap();
+    let mut pod = pods::plain();
+    pod["spec"]["volumes"] = json!([{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}]);
+    let refused = || served.dry_run_pod(&pod).err();
+    let message = within(SOON, "the volume to be seen", refused).unwrap();
+    for part in ["spec.volumes[0].persistentVolumeClaim.claimName", "of-the-node", "/etc"] {
+        assert!(message.contains(part), "{part:?} is not in: {message}");
+    }
 }

@@ -48,6 +48,7 @@ const TRIALS: &[Row] = &[
         "a forbidden hostPath is refused with its field, the policy and what to change",
         host_path::a_forbidden_path,
     ),
+    ("a path of the node behind a claim is refused", host_path::behind_a_claim),
     ("a second webhook's changes and one sidecar end up in the Pod", reinvocation::a_second_webhook),
     (
         "what is accepted without Podwright is accepted with it, all over the corpus",
