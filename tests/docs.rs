@@ -236,7 +236,7 @@ fn the_registration_for_development_asks_about_what_is_decided() {
             let name = &webhook["name"];
             assert!(webhook["clientConfig"]["url"].as_str().unwrap().ends_with(path), "{name}");
             assert_eq!(webhook["clientConfig"]["caBundle"], "CA_BUNDLE", "{name}");
-            assert_eq!(webhook["sideEffects"], "None", "{name}");
+            assert_eq!(webhook["sideEffects"], "NoneOnDryRun", "{name}");
             assert_eq!(webhook["admissionReviewVersions"], json!(["v1"]), "{name}");
             assert_eq!(webhook["failurePolicy"], "Ignore", "{name}");
             let is_namespaced = webhook["rules"][0]["scope"] == "Namespaced";

@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::exit::Exit;
 use super::values::{duration, patience, size};
-use crate::cluster;
+use crate::cluster::{self, events::Events};
 use crate::policy_set::PolicySet;
 use crate::server::{App, Health, PolicyStore, Server, Settings, ViewStore};
 use crate::telemetry::logs::{self, Logs};
@@ -185,9 +185,13 @@ fn serve(args: &Args, logs: &Logs) -> anyhow::Result<()> {
         let (stop, hurry) = signals()?;
         let health = Arc::new(Health::default());
         let client = args.client().await?;
-        let _watch = client.clone().map(|client| watch(client, views, &health, cluster_metrics));
+        let _watch = client.clone().map(|client| watch(client, views, &health, cluster_metrics.clone()));
         let app = match client {
-            Some(client) => app.looking(move |set| cluster::read::stateful_set(client.clone(), set).boxed()),
+            Some(client) => {
+                let events = Events::start(client.clone(), cluster_metrics);
+                app.looking(move |set| cluster::read::stateful_set(client.clone(), set).boxed())
+                    .telling(move |refused| events.tell(refused))
+            }
             None => app,
         };
         let server = Server::bind(args.settings(), tls, app, health, registry).await?;

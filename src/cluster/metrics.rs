@@ -15,6 +15,7 @@ use super::index::Sizes;
 #[derive(Debug, Clone, Default)]
 pub struct Metrics {
     failures: Family<SourceLabels, Counter>,
+    events_lost: Counter,
     heard: Gauge<f64, AtomicU64>,
     synced: Gauge,
     nodes: Gauge,
@@ -32,6 +33,11 @@ impl Metrics {
             "podwright_cluster_watch_failures",
             "Answers that the API server failed to give to the watches",
             metrics.failures.clone(),
+        );
+        registry.register(
+            "podwright_events_lost",
+            "Events about refused Pods that could not be written",
+            metrics.events_lost.clone(),
         );
         registry.register_with_unit(
             "podwright_cluster_last_answer_timestamp",
@@ -72,6 +78,11 @@ impl Metrics {
     /// The API server gave no answer to this source.
     pub(super) fn failed(&self, source: &'static str) {
         self.failures.get_or_create(&SourceLabels { source }).inc();
+    }
+
+    /// An event could not be written.
+    pub(super) fn event_lost(&self) {
+        self.events_lost.inc();
     }
 
     /// This much is in the view.

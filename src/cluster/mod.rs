@@ -6,8 +6,9 @@
 //!
 //! Needs the right to `list` and `watch` `nodes`, `namespaces`, `pods` and `persistentvolumes`, `statefulsets` of `apps` and of
 //! `apps.kruise.io` and `ippools` of `crd.projectcalico.org`, to `get` `statefulsets`, and to `get` `/version` and
-//! `/apis/*`, which every authenticated user may unless the cluster says otherwise.
+//! `/apis/*`, which every authenticated user may unless the cluster says otherwise; and to `create` `events` of `events.k8s.io`.
 
+pub mod events;
 mod index;
 mod kinds;
 mod metrics;

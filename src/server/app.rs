@@ -5,6 +5,7 @@ use std::fmt;
 use futures::future::BoxFuture;
 
 use super::{PolicyStore, ViewStore};
+use crate::cluster::events::Refused;
 use crate::engine::{self, Decision, Question};
 use crate::telemetry::Metrics;
 use crate::view::{Answer, SetName};
@@ -15,12 +16,17 @@ pub type Decide = dyn Fn(&Question<'_>) -> Decision + Send + Sync;
 /// Asks the API server for what a decision lacked. It may take its time.
 pub(super) type Look = dyn Fn(SetName) -> BoxFuture<'static, Answer> + Send + Sync;
 
+/// Tells of a Pod that was refused. It must not wait.
+pub(super) type Tell = dyn Fn(Refused) + Send + Sync;
+
 /// What answers reviews: the decision and what counts it.
 pub struct App {
     /// The decision.
     pub(super) decide: Box<Decide>,
     /// Where to look for what a decision lacked; without it such a decision stands.
     pub(super) look: Option<Box<Look>>,
+    /// Whom to tell of a Pod that was refused.
+    pub(super) refused: Option<Box<Tell>>,
     /// What counts it.
     pub(super) metrics: Metrics,
 }
@@ -37,7 +43,7 @@ impl App {
     where
         F: Fn(&Question<'_>) -> Decision + Send + Sync + 'static,
     {
-        Self { decide: Box::new(decide), look: None, metrics }
+        Self { decide: Box::new(decide), look: None, refused: None, metrics }
     }
 
     /// The same, and asks for what a decision lacked.
@@ -47,6 +53,12 @@ impl App {
         F: Fn(SetName) -> BoxFuture<'static, Answer> + Send + Sync + 'static,
     {
         Self { look: Some(Box::new(look)), ..self }
+    }
+
+    /// The same, and tells of Pods that were refused.
+    #[must_use]
+    pub fn telling<F: Fn(Refused) + Send + Sync + 'static>(self, tell: F) -> Self {
+        Self { refused: Some(Box::new(tell)), ..self }
     }
 }
 

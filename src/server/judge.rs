@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::answer::Answer;
 use super::app::App;
+use super::refusal;
 use crate::engine::{Decision, Endpoint, Question};
 use crate::review::{API_VERSION, Error, Reply, Request, Review};
 use crate::telemetry::metrics::{Held, Outcome};
@@ -180,6 +181,11 @@ fn tell(app: &App, endpoint: Endpoint, request: &Request<'_>, decision: &Decisio
         tracing::error!(endpoint, uid, fault, "edits did not verify and were dropped; a bug of Podwright's");
     }
     log(endpoint, request, decision, outcome, took);
+    if let Some(tell) = &app.refused
+        && let Some(refused) = refusal::of(request, decision)
+    {
+        tell(refused);
+    }
 }
 
 fn log(endpoint: &str, request: &Request<'_>, decision: &Decision, outcome: Outcome, took: Duration) {

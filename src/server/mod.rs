@@ -20,6 +20,7 @@ mod drain;
 mod health;
 mod judge;
 mod listener;
+mod refusal;
 mod routes;
 mod watch;
 mod wire;

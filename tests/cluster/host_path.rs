@@ -35,3 +35,24 @@ pub(crate) fn behind_a_claim(world: &World) {
         assert!(message.contains(part), "{part:?} is not in: {message}");
     }
 }
+
+pub(crate) fn event_on_the_owner(world: &World) {
+    let (served, _registered) = world.served_by("event-on-the-owner", &[]);
+    let mut template = pods::logging_template("Always");
+    template["spec"]["volumes"] = json!([{"name": "settings", "hostPath": {"path": "/etc"}}]);
+    let deployment = json!({"metadata": {"name": "shop"}, "spec": {
+        "replicas": 1, "selector": {"matchLabels": {"app": "shop"}}, "template": template,
+    }});
+    served.create("apps/v1", "deployments", &deployment).unwrap();
+    let event = served.wait_for("events", "the event on the ReplicaSet", |event| {
+        (event["reason"] == "PodRefused").then(|| event.clone())
+    });
+    let about = &event["involvedObject"];
+    assert_eq!(about["kind"], "ReplicaSet");
+    assert!(about["name"].as_str().unwrap().starts_with("shop-") && about["uid"].is_string(), "{event:#}");
+    let message = event["message"].as_str().unwrap();
+    assert!(
+        message.starts_with("Pod shop-") && message.contains("spec.volumes[0].hostPath.path"),
+        "{message}"
+    );
+}

@@ -66,6 +66,7 @@ const CONTROLLED: &[Row] = &[
     ("a StatefulSet made anew under its name has the addresses of its new list", fixed_ip::made_anew),
     ("lists that overlap, lead outside or are too short are refused, as are Deployments", fixed_ip::refused),
     ("all mutators on a StatefulSet's Pods, addresses too", together::everything_in_a_stateful_set),
+    ("a refused Pod leaves an event on its owner", host_path::event_on_the_owner),
     ("an annotated Job ends, or its events say why it gets no Pod", log_sidecar::job),
 ];
 
