@@ -80,6 +80,9 @@ impl HostPath {
         };
         match entry {
             None => findings.push(Finding { path: field, message: self.forbidden(text) }),
+            // A mount means the first volume of its name; Kubernetes takes no second.
+            Some(_) if subject.pod.volume(volume.name()).is_some_and(|first| first.index != volume.index) => {
+            }
             Some(entry) if entry.read_only => demand_read_only(subject, volume.name(), text, findings),
             Some(_) => {}
         }
