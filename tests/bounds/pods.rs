@@ -114,6 +114,10 @@ pub(crate) const TEXTS: &[Case] = &[
     ("a_time_of_numbers", |size| asked(size, "faketime.podwright.dev/time", "+1m2")),
     ("a_time_of_digits", |size| asked(size, "faketime.podwright.dev/time", "1")),
     ("a_profile_like_a_book", |size| asked(size, "logs.podwright.dev/inject", "x")),
+    ("every_address", |_| numbered("0.0.0.0/0,::/0,10.0.0.0-10.255.255.255,fd00::-fdff::")),
+    ("many_addresses", |size| numbered(&size.repeated("10.0.0.1,"))),
+    ("many_ranges", |size| numbered(&size.repeated("::/1,"))),
+    ("addresses_like_a_book", |size| numbered(&size.repeated("1"))),
     ("many_sidecars", |size| {
         let names: Vec<_> = (0..size.text / 8).map(|number| number.to_string()).collect();
         annotated([("sidecar.podwright.dev/inject", names.join(","))], one())
@@ -170,6 +174,14 @@ fn logged(size: Size, key: &str, piece: &str) -> Value {
 
 fn asked(size: Size, key: &str, piece: &str) -> Value {
     annotated([(key, size.repeated(piece))], one())
+}
+
+/// The first Pod of a StatefulSet, with a list of addresses.
+fn numbered(addresses: &str) -> Value {
+    let mut pod = annotated([("ipam.podwright.dev/addresses", addresses.to_owned())], one());
+    pod["metadata"]["name"] = "app-0".into();
+    pod["metadata"]["ownerReferences"] = json!([{"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "app", "uid": "1", "controller": true}]);
+    pod
 }
 
 fn heap(field: &str, entries: Value) -> Value {
