@@ -56,6 +56,7 @@ fn bounded(pod: &Value) {
     let request = Request {
         uid: "uid".into(),
         kind: GroupVersionKind { group: "".into(), version: "v1".into(), kind: "Pod".into() },
+        resource: Default::default(),
         sub_resource: None,
         name: None,
         namespace: Some("team".into()),
@@ -66,7 +67,7 @@ fn bounded(pod: &Value) {
         dry_run: None,
     };
     for endpoint in [Endpoint::Mutate, Endpoint::Validate] {
-        let question = Question { endpoint, request: &request, now: Timestamp::UNIX_EPOCH };
+        let question = Question { endpoint, request: &request, now: Timestamp::UNIX_EPOCH, asked: None };
         let before = MEMORY.current_usage();
         MEMORY.reset_peak_usage();
         let decision = decide(&policies, &View::default(), &question);
