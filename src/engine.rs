@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt::{self, Display};
 
 use jiff::Timestamp;
 use json_patch::PatchOperation;
@@ -10,12 +11,17 @@ use serde_json::{Map, Value, json};
 
 use crate::mutators::annotations::{self, STATUS};
 use crate::mutators::{self, Ask, FailurePolicy, MUTATORS, Mutation, OWN_ANNOTATIONS, Rejection};
-use crate::pod::{Draft, Pod, Workload, template_pointer};
-use crate::policy::{Action, Given, Standing, Subject, nearest};
+use crate::pod::{Draft, Excess, Pod, Workload, template_pointer};
+use crate::policy::{Action, Given, Standing, Subject, elided, nearest};
 use crate::policy_set::PolicySet;
 use crate::review::{Operation, Request};
 use crate::validators::{self, Finding, Violation};
 use crate::view::{Asked, Maker, SetName, View, VolumeSpec};
+
+/// How many sentences an answer tells of one sort; how many more there are is told too.
+const MOST_TOLD: usize = 50;
+/// The longest of them, in bytes.
+const LONGEST_SENTENCE: usize = 4096;
 
 /// Which of the two webhooks asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,6 +135,9 @@ fn decide_pod(
 /// Decides a Pod as its author wrote it: validators judge it, mutators edit it.
 #[must_use]
 pub fn admit(policies: &PolicySet, subject: &Subject<'_>, now: Timestamp) -> Decision {
+    if let Err(excess) = subject.pod.bounded() {
+        return Decision::beyond(&excess).conclude(&policies.generation);
+    }
     let mut decision = Decision { violations: judge(policies, subject, now), ..Decision::default() };
     if !subject.pod.is_mirror() {
         mutate(policies, subject, &mut decision);
@@ -143,6 +152,14 @@ fn judge_final(
     before: Option<&Pod>,
     now: Timestamp,
 ) -> Decision {
+    if let Err(excess) = subject.pod.bounded() {
+        let spec = |pod: &Pod| pod.as_value().get("spec").cloned();
+        return if before.is_some_and(|before| spec(before) == spec(subject.pod)) {
+            Decision::default()
+        } else {
+            Decision::beyond(&excess).conclude(&policies.generation)
+        };
+    }
     let mut decision = Decision { violations: judge(policies, subject, now), ..Decision::default() };
     if before.is_none() {
         decision.rejections.extend(given(policies, subject).1);
@@ -211,6 +228,7 @@ fn decide_template(
     }
     decision.refusal = refusal;
     decision.warnings.extend(misplaced(object, &kind.kind));
+    decision.warnings = told(decision.warnings.iter());
     decision
 }
 
@@ -457,6 +475,12 @@ impl Decision {
         Self { refusal: Some(refusal), ..Self::default() }
     }
 
+    /// Refuses a Pod that holds too much to be decided on.
+    fn beyond(excess: &Excess) -> Self {
+        let message = format!("{excess}; Podwright decides on no larger one");
+        Self { rejections: vec![Rejection::new(excess.place, message)], ..Self::default() }
+    }
+
     /// Takes over a draft's operations, if they verify.
     fn take(&mut self, draft: Draft<'_>, failure_policy: FailurePolicy) {
         match draft.finish() {
@@ -480,17 +504,16 @@ impl Decision {
 
     /// Turns what was found into the answer.
     fn conclude(mut self, generation: &str) -> Self {
-        let denied: Vec<String> =
-            self.violations.iter().filter(|violation| violation.denies()).map(ToString::to_string).collect();
-        let warned = self.violations.iter().filter(|violation| violation.warns());
-        self.warnings.extend(warned.map(ToString::to_string));
-        let code = match (denied.is_empty(), self.lack()) {
+        let warned = self.violations.iter().filter(|violation| violation.warns()).map(as_display);
+        self.warnings = told(self.warnings.iter().map(as_display).chain(warned));
+        let denied = || self.violations.iter().filter(|violation| violation.denies()).map(as_display);
+        let code = match (denied().next(), self.lack()) {
             // It may be decided otherwise in a moment.
             (_, Some(_)) => 503,
-            (false, None) => 403,
-            (true, None) => 422,
+            (Some(_), None) => 403,
+            (None, None) => 422,
         };
-        let told: Vec<String> = self.rejections.iter().map(ToString::to_string).chain(denied).collect();
+        let told = told(self.rejections.iter().map(as_display).chain(denied()));
         if !told.is_empty() {
             self.refusal = Some(Refusal { code, message: format!("podwright: {}", told.join("; ")) });
         }
@@ -499,26 +522,46 @@ impl Decision {
     }
 
     fn annotate(&mut self, generation: &str) {
-        let mut annotate = |key: &str, lines: Vec<Cow<'_, str>>| {
+        let mutations = self.mutations.iter().map(|it| format!("{}/{}", it.kind, it.policy)).collect();
+        let violations = told(self.violations.iter().map(Verdict));
+        for (key, lines) in [("mutations", mutations), ("violations", violations)] {
+            let lines: Vec<String> = lines;
             if !lines.is_empty() {
                 self.audit_annotations.insert(key.to_owned(), lines.join("; "));
             }
-        };
-        let mutations =
-            self.mutations.iter().map(|mutation| format!("{}/{}", mutation.kind, mutation.policy).into());
-        annotate("mutations", mutations.collect());
-        let violations = self.violations.iter().map(|violation| {
-            let verdict = violation
-                .exemption
-                .as_deref()
-                .map_or(violation.action.as_str().to_owned(), |name| format!("exempt by {name}"));
-            format!("{verdict}: {violation}").into()
-        });
-        annotate("violations", violations.collect());
+        }
         if !self.audit_annotations.is_empty() {
             self.audit_annotations.insert("generation".to_owned(), generation.to_owned());
         }
     }
+}
+
+/// A violation, and what comes of it.
+struct Verdict<'a>(&'a Violation);
+
+impl Display for Verdict<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0.exemption {
+            None => write!(out, "{}: {}", self.0.action.as_str(), self.0),
+            Some(name) => write!(out, "exempt by {name}: {}", self.0),
+        }
+    }
+}
+
+fn as_display<T: Display>(sentence: &T) -> &dyn Display {
+    sentence
+}
+
+/// The first of these sentences, and how many more there are.
+fn told(mut sentences: impl Iterator<Item = impl Display>) -> Vec<String> {
+    let short = |sentence: String| elided(&sentence, LONGEST_SENTENCE).into_owned();
+    let mut told: Vec<_> =
+        sentences.by_ref().take(MOST_TOLD).map(|sentence| short(sentence.to_string())).collect();
+    let more = sentences.count();
+    if more > 0 {
+        told.push(format!("and {more} more"));
+    }
+    told
 }
 
 impl Violation {

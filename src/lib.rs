@@ -19,6 +19,7 @@
 //! | [`pod`] | readers over a Pod's raw JSON; edits recorded as operations |
 //! | [`review`] | the wire types |
 //! | [`yaml`] | YAML by kubectl's rules |
+//! | [`input`] | files and streams, read up to a size |
 //! | [`telemetry`] | metrics and logs |
 //!
 //! # One review's way
@@ -38,6 +39,7 @@
 pub mod cli;
 pub mod cluster;
 pub mod engine;
+pub mod input;
 pub mod mutators;
 pub mod pod;
 pub mod policy;

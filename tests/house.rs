@@ -27,6 +27,7 @@ const ORDER: &[&str] = &[
     "pod",
     "review",
     "yaml",
+    "input",
     "telemetry",
 ];
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs;
-use std::io::{self, Read};
+use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,10 @@ use clap::ValueEnum;
 use serde_json::Value;
 
 use super::exit::BadInput;
-use crate::yaml;
+use crate::{input, yaml};
+
+/// The most that one file may have: the Pods of a large cluster are some 100 MiB.
+const MOST_BYTES: u64 = 256 * 1024 * 1024;
 
 /// Which manifests a command reads.
 #[derive(Debug, clap::Args)]
@@ -132,11 +135,8 @@ enum Source {
 impl Source {
     fn read(&self) -> Result<String, BadInput> {
         let bytes = match self {
-            Self::Stdin => {
-                let mut bytes = Vec::new();
-                io::stdin().lock().read_to_end(&mut bytes).map(|_| bytes)
-            }
-            Self::File(path) => fs::read(path),
+            Self::Stdin => input::read_all(io::stdin().lock(), MOST_BYTES),
+            Self::File(path) => input::read(path, MOST_BYTES),
         };
         let bytes = bytes.map_err(|error| BadInput::from(format!("{self}: {error}")))?;
         String::from_utf8(bytes).map_err(|error| {

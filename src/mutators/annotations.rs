@@ -1,6 +1,6 @@
 //! The annotations that steer mutators: `[<container>.]<domain>/<name>`.
 
-use super::{MUTATORS, OWN_ANNOTATIONS, Rejection};
+use super::{MOST_REJECTIONS, MUTATORS, OWN_ANNOTATIONS, Rejection};
 use crate::pod::Pod;
 use crate::policy::nearest;
 
@@ -71,7 +71,7 @@ pub fn under<'a>(pod: &'a Pod, domain: &'a str) -> impl Iterator<Item = Annotati
 /// The annotations under our root that belong to nothing: a typing error that would otherwise pass in silence.
 #[must_use]
 pub fn strays(pod: &Pod) -> Vec<Rejection> {
-    pod.annotations().filter_map(|(key, _)| stray(key)).collect()
+    pod.annotations().filter_map(|(key, _)| stray(key)).take(MOST_REJECTIONS).collect()
 }
 
 fn stray(key: &str) -> Option<Rejection> {

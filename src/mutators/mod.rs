@@ -11,6 +11,7 @@ mod fixed_ip;
 mod lxcfs;
 mod sidecar;
 
+use std::borrow::Cow;
 use std::fmt;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -19,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::pod::{Draft, Pod};
-use crate::policy::{Envelope, Given, Match, OwnMount, OwnMounts, Subject};
+use crate::policy::{Envelope, Given, Match, OwnMount, OwnMounts, Subject, elided};
 use crate::view::{SetName, View};
 use crate::yaml;
 
@@ -37,6 +38,13 @@ pub const OWN_ANNOTATIONS: &[&str] = &[annotations::STATUS, filebeat::CONFIG_ANN
 
 /// What the names of the containers and volumes that Podwright itself adds begin with.
 const OWN_NAMES: &str = "podwright-";
+
+/// After how many rejections of one sort the others are not looked for: nobody mends more at once, and a Pod can have
+/// thousands.
+const MOST_REJECTIONS: usize = 20;
+/// The longest place and the longest message of a rejection, in bytes: both quote what the Pod holds.
+const LONGEST_PLACE: usize = 512;
+const LONGEST_MESSAGE: usize = 2048;
 
 /// Why a StatefulSet cannot have this many Pods, if any of these policies is about that.
 #[must_use]
@@ -152,9 +160,18 @@ pub struct Rejection {
 }
 
 impl Rejection {
-    /// A rejection of what stands at a place.
+    /// A rejection of what stands at a place. Very long texts are shortened.
     pub fn new(place: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { place: place.into(), message: message.into(), refuses_workload: false, lack: None }
+        let short = |text: String, most| match elided(&text, most) {
+            Cow::Borrowed(_) => text,
+            Cow::Owned(shorter) => shorter,
+        };
+        Self {
+            place: short(place.into(), LONGEST_PLACE),
+            message: short(message.into(), LONGEST_MESSAGE),
+            refuses_workload: false,
+            lack: None,
+        }
     }
 
     /// The same, for which the workload is refused already.

@@ -2,6 +2,7 @@
 //!
 //! Everything above this folder sees a Pod only through these types, so the document model can change here alone.
 
+mod bounds;
 mod containers;
 mod contains;
 mod edit;
@@ -13,6 +14,7 @@ mod template;
 mod verify;
 mod workload;
 
+pub use bounds::{ANNOTATIONS_LIMIT_BYTES, Excess};
 pub use containers::{Container, Group, Mount};
 pub use contains::contains;
 pub use edit::{Draft, Edited};

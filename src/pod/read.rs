@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::bounds::{self, Excess};
 use super::containers::{Container, Group};
 
 /// A Pod, or the Pod template of a workload: both carry `metadata` and `spec`.
@@ -16,6 +17,9 @@ pub enum PodError {
     /// It is not JSON.
     #[error("reading the Pod: {0}")]
     Malformed(#[from] serde_json::Error),
+    /// There is too much in it.
+    #[error("reading the Pod: {0}")]
+    Excess(#[from] Excess),
     /// It is JSON of another shape.
     #[error("reading the Pod: expected an object, found {0}")]
     NotAnObject(&'static str),
@@ -25,8 +29,9 @@ impl Pod {
     /// Reads a Pod from its JSON.
     ///
     /// # Errors
-    /// When the text is not a JSON object.
+    /// When the text is not a JSON object, or one of too many values.
     pub fn parse(json: &str) -> Result<Self, PodError> {
+        bounds::of_text(json)?;
         Self::from_value(serde_json::from_str(json)?)
     }
 

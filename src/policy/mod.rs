@@ -16,7 +16,7 @@ pub use matching::{Match, Mismatch, OwnerKind};
 pub use own_mount::{OwnMount, OwnMounts};
 pub use selector::LabelSelector;
 pub use subject::{Given, Object, Subject};
-pub use text::{NonEmpty, nearest};
+pub use text::{NonEmpty, elided, listed, nearest};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -10,7 +10,10 @@ use super::PolicySet;
 use crate::mutators::{self, MUTATORS};
 use crate::policy::{API_VERSION, Header, nearest};
 use crate::validators::{self, VALIDATORS};
-use crate::yaml;
+use crate::{input, yaml};
+
+/// The most that one file of policies may have.
+const MOST_BYTES: u64 = 8 * 1024 * 1024;
 
 /// Why a policy set did not load: every error, not the first alone.
 #[derive(Debug, thiserror::Error)]
@@ -56,7 +59,7 @@ pub(super) fn files(paths: &[PathBuf]) -> Result<Vec<(String, String)>, LoadErro
         match policy_files(path) {
             Ok(files) => {
                 for file in files {
-                    match std::fs::read_to_string(&file) {
+                    match input::read_text(&file, MOST_BYTES) {
                         Ok(text) => texts.push((file.display().to_string(), text)),
                         Err(error) => {
                             errors.push(LoadError::Unreadable { path: file, reason: error.to_string() });

@@ -7,6 +7,11 @@ use http_body_util::Full;
 use hyper::header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue};
 use hyper::{Response, StatusCode};
 
+use crate::policy::elided;
+
+/// The longest sentence that is answered, in bytes: it may quote the request.
+const LONGEST_SENTENCE: usize = 4096;
+
 /// The body of every answer.
 pub(super) type Body = Full<Bytes>;
 
@@ -23,7 +28,9 @@ pub(super) struct Answer {
 impl Answer {
     /// One sentence, for people.
     pub(super) fn text(status: StatusCode, sentence: impl Display) -> Self {
-        Self::typed(status, "text/plain; charset=utf-8", format!("{sentence}\n"))
+        let sentence = sentence.to_string();
+        let text = format!("{}\n", elided(&sentence, LONGEST_SENTENCE));
+        Self::typed(status, "text/plain; charset=utf-8", text)
     }
 
     /// A review's answer.

@@ -1,6 +1,7 @@
 //! One review: from its body to its answer, and what is told of it. Nothing here waits: what has to be asked of the
 //! API server first is given back.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
@@ -13,9 +14,13 @@ use super::answer::Answer;
 use super::app::App;
 use super::refusal;
 use crate::engine::{Decision, Endpoint, Question};
+use crate::policy::elided;
 use crate::review::{API_VERSION, Error, Reply, Request, Review};
 use crate::telemetry::metrics::{Held, Outcome};
 use crate::view::{Asked, SetName};
+
+/// The longest text of a request's that a log line holds, in bytes: longer than any name of Kubernetes'.
+const LONGEST_LOGGED: usize = 512;
 
 /// What became of a review.
 #[derive(Debug)]
@@ -48,7 +53,8 @@ pub(super) fn judge(
             let answer = unreadable(&error);
             app.metrics.review(name(endpoint), Outcome::Error, started.elapsed());
             // Whoever reaches the port can send these, so they must not fill the logs.
-            tracing::debug!(endpoint = name(endpoint), %error, "a review does not read");
+            let error = error.to_string();
+            tracing::debug!(endpoint = name(endpoint), error = &*short(&error), "a review does not read");
             Judged::Answered(answer)
         }
     }
@@ -132,7 +138,7 @@ fn bug(app: &App, question: &Question<'_>, what: &str, started: Instant) -> Answ
     );
     let answer = refusal(StatusCode::OK, uid, API_VERSION, StatusCode::INTERNAL_SERVER_ERROR, &message);
     app.metrics.review(endpoint, Outcome::Error, started.elapsed());
-    tracing::error!(endpoint, uid, what, "a review met a bug of Podwright's");
+    tracing::error!(endpoint, uid = &*short(uid), what, "a review met a bug of Podwright's");
     answer
 }
 
@@ -175,9 +181,9 @@ fn tell(app: &App, endpoint: Endpoint, request: &Request<'_>, decision: &Decisio
     for violation in &decision.violations {
         app.metrics.violation(violation.kind, &violation.policy, violation.action.as_str());
     }
-    let uid = &*request.uid;
     if let Some(fault) = &decision.fault {
         app.metrics.verification_failures.inc();
+        let (uid, fault) = (&*short(&request.uid), &*short(fault));
         tracing::error!(endpoint, uid, fault, "edits did not verify and were dropped; a bug of Podwright's");
     }
     log(endpoint, request, decision, outcome, took);
@@ -195,10 +201,10 @@ fn log(endpoint: &str, request: &Request<'_>, decision: &Decision, outcome: Outc
                 $level,
                 endpoint,
                 outcome = outcome.as_str(),
-                uid = &*request.uid,
-                kind = &*request.kind.kind,
-                namespace = request.namespace.as_deref().unwrap_or(""),
-                name = request.name.as_deref().unwrap_or(""),
+                uid = &*short(&request.uid),
+                kind = &*short(&request.kind.kind),
+                namespace = &*short(request.namespace.as_deref().unwrap_or("")),
+                name = &*short(request.name.as_deref().unwrap_or("")),
                 operations = decision.operations.len(),
                 violations = decision.violations.len(),
                 micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
@@ -211,6 +217,11 @@ fn log(endpoint: &str, request: &Request<'_>, decision: &Decision, outcome: Outc
     } else {
         line!(tracing::Level::INFO);
     }
+}
+
+/// A text of the request's, as a log line takes it: a Pod that is being created can have any name.
+fn short(text: &str) -> Cow<'_, str> {
+    elided(text, LONGEST_LOGGED)
 }
 
 const fn name(endpoint: Endpoint) -> &'static str {

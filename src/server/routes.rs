@@ -1,12 +1,15 @@
 //! From a request to its answer: which review it is, and how long it may take.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, EXPECT, HeaderMap};
 use hyper::{Method, Request, Response, StatusCode};
 use jiff::SignedDuration;
+use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout_at};
 
@@ -30,6 +33,8 @@ const MAX_MARGIN: Duration = Duration::from_millis(500);
 pub(super) struct Routes {
     app: Arc<App>,
     budget: Budget,
+    /// Large reviews are decided by no more threads than there are CPUs: more would only take memory.
+    deciding: Arc<Semaphore>,
     /// The largest body whose review is decided on the spot, in bytes.
     inline_body: usize,
 }
@@ -44,7 +49,8 @@ struct Route {
 
 impl Routes {
     pub(super) fn new(app: App, budget: Budget, inline_body: usize) -> Self {
-        Self { app: Arc::new(app), budget, inline_body }
+        let cpus = available_parallelism().map_or(1, NonZeroUsize::get);
+        Self { app: Arc::new(app), budget, deciding: Arc::new(Semaphore::new(cpus)), inline_body }
     }
 
     pub(super) fn metrics(&self) -> &Metrics {
@@ -89,9 +95,15 @@ impl Routes {
             return judge(&self.app, endpoint, &received.bytes, deadline, asked.as_ref());
         }
         let app = Arc::clone(&self.app);
-        // What was received counts as memory until it is dropped there too.
+        let deciding = Arc::clone(&self.deciding);
         let apart = received.clone();
-        let judged = spawn_blocking(move || judge(&app, endpoint, &apart.bytes, deadline, asked.as_ref()));
+        let judged = async move {
+            let turn = deciding.acquire_owned().await;
+            // Its turn is taken, and what was received counts as memory, until it is done: whoever still waits.
+            let judge =
+                move || (judge(&app, endpoint, &apart.bytes, deadline, asked.as_ref()), turn, apart).0;
+            spawn_blocking(judge).await
+        };
         match timeout_at(deadline, judged).await {
             Ok(Ok(judged)) => judged,
             Err(_) => Judged::Late,

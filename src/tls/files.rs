@@ -1,12 +1,16 @@
 //! A certificate chain and its key from PEM files, as cert-manager and `kubectl create secret tls` write them.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::{self, PemObject as _};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+
+use crate::input;
+
+/// The most that a file of certificates or of a key may have.
+pub(super) const MOST_BYTES: u64 = 1024 * 1024;
 
 /// Why files give no certificate to serve.
 #[derive(Debug, thiserror::Error)]
@@ -91,11 +95,13 @@ fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, Error> {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Error> {
-    fs::read(path).map_err(|source| Error::Read { path: path.to_owned(), source })
+    input::read(path, MOST_BYTES).map_err(|source| Error::Read { path: path.to_owned(), source })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     /// A file's content as the table writes it.

@@ -18,6 +18,7 @@ use rustls::sign::CertifiedKey;
 use rustls_pki_types::{ServerName, UnixTime};
 
 use super::files;
+use crate::input;
 
 /// The names that the certificate is for.
 const NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
@@ -93,7 +94,7 @@ impl Paths {
 
     fn load(&self) -> Result<Local, Error> {
         let certified = files::load(&self.certificate, &self.key)?;
-        let ca_pem = fs::read_to_string(&self.ca).map_err(keeping(&self.ca))?;
+        let ca_pem = input::read_text(&self.ca, files::MOST_BYTES).map_err(keeping(&self.ca))?;
         Ok(Local { certified, ca_pem, ca_path: self.ca.clone() })
     }
 

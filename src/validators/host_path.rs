@@ -112,7 +112,7 @@ impl HostPath {
     ) {
         let text = source.get("path").and_then(Value::as_str).unwrap_or_default();
         match self.find(text, Through::Volume) {
-            Ok(entry) if entry.read_only => demand_read_only(subject, volume.name(), text, findings),
+            Ok(entry) if entry.read_only => demand_read_only(subject, volume, text, findings),
             Ok(_) => {}
             Err(message) => {
                 findings
@@ -134,7 +134,7 @@ impl HostPath {
         let is_read_only = source.get("readOnly").and_then(Value::as_bool) == Some(true);
         match self.find(&behind.path, Through::PersistentVolume) {
             Ok(entry) if entry.read_only && !is_read_only => {
-                demand_read_only(subject, volume.name(), &behind.path, findings);
+                demand_read_only(subject, volume, &behind.path, findings);
             }
             Ok(_) => {}
             Err(message) => {
@@ -179,9 +179,14 @@ fn forbidden<'e>(path: &str, allowed: impl Iterator<Item = &'e Allowed>, through
     )
 }
 
-fn demand_read_only(subject: &Subject<'_>, volume: &str, path: &str, findings: &mut Vec<Finding>) {
+fn demand_read_only(subject: &Subject<'_>, volume: &Volume<'_>, path: &str, findings: &mut Vec<Finding>) {
+    let name = volume.name();
+    // A mount means the first volume of its name; Kubernetes takes no second.
+    if subject.pod.volume(name).is_some_and(|first| first.index != volume.index) {
+        return;
+    }
     for container in subject.pod.containers() {
-        for mount in container.mounts().filter(|mount| mount.volume() == volume && !mount.read_only()) {
+        for mount in container.mounts().filter(|mount| mount.volume() == name && !mount.read_only()) {
             findings.push(Finding {
                 path: format!("{container}.volumeMounts[{}].readOnly", mount.index),
                 message: format!(

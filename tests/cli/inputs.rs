@@ -1,5 +1,10 @@
 //! Where manifests come from, and what is told of those that do not read.
 
+use std::fs::File;
+use std::process::Command;
+
+use assert_cmd::cargo::cargo_bin;
+
 use crate::support::{Folder, inject};
 
 #[test]
@@ -78,4 +83,33 @@ fn a_version_that_is_none_is_told() {
     assert!(outcome.stderr.contains("expected the form v1.29.3"), "{}", outcome.stderr);
     let outcome = inject("--now soon", "");
     assert!(outcome.stderr.contains("expected a day such as 2027-06-30"), "{}", outcome.stderr);
+}
+
+/// Under a limit of memory, so that one that does read it all harms nobody: 2 GB of address space.
+#[test]
+fn what_never_ends_is_not_read_to_its_end() {
+    for words in [
+        "inject -f /dev/zero",
+        "inject -f -",
+        "explain -f /dev/zero",
+        "check /dev/zero",
+        "inject -f - --policies /dev/zero",
+        "serve --no-cluster --policies /dev/zero --local",
+        "serve --no-cluster --tls-cert /dev/zero --tls-key /dev/zero",
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let stdin = File::open(if words.contains("--policies") { "/dev/null" } else { "/dev/zero" }).unwrap();
+        let output = Command::new("sh")
+            .args(["-c", "ulimit -v 2000000 && exec \"$@\"", "sh"])
+            .arg(cargo_bin!("podwright"))
+            .args(words.split(' '))
+            .current_dir(folder.path())
+            .stdin(stdin)
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{words}: {said}");
+        assert!(said.contains("expected at most "), "{words}: {said}");
+        assert!(output.stdout.is_empty(), "{words}");
+    }
 }

@@ -1,5 +1,6 @@
 //! The `serve` command as a process.
 
+use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -62,6 +63,13 @@ impl Process {
     /// The first line from here on with this message.
     pub(crate) fn log(&self, message: &str) -> Value {
         log(&self.logs, message)
+    }
+
+    /// The most memory that it has held so far.
+    pub(crate) fn most_memory_bytes(&self) -> usize {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().strip_suffix(" kB").unwrap().parse::<usize>().unwrap() * 1024
     }
 
     pub(crate) fn signal(&self, signal: Signal) {

@@ -16,6 +16,7 @@ mod connections;
 mod drain;
 mod harness;
 mod looking;
+mod memory;
 mod patience;
 mod reviews;
 mod routes;

@@ -19,6 +19,8 @@ const YEARS: std::ops::RangeInclusive<i16> = 1970..=9999;
 const MOST_BACK_SECONDS: f64 = 1_767_225_600.0;
 /// The most seconds ahead: what leads from today into a year of four digits.
 const MOST_AHEAD_SECONDS: f64 = 7_900.0 * 31_536_000.0;
+/// The longest value that is looked at, in bytes; all that libfaketime reads are shorter.
+const LONGEST: usize = 64;
 /// The most digits before and behind a decimal point that a `double` of C keeps.
 const MOST_DIGITS: (usize, usize) = (12, 9);
 
@@ -40,6 +42,8 @@ pub(super) struct TimeError {
 /// What is wrong with a value.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 enum Flaw {
+    #[error("it is longer than any time that libfaketime reads")]
+    TooLong,
     #[error("it is no time that libfaketime reads, and libfaketime ends the app on one that it cannot read")]
     Unreadable,
     #[error("libfaketime would take it for {0:+} seconds, as it reads one number and one unit of an offset")]
@@ -93,6 +97,9 @@ impl FromStr for FakeTime {
 
 /// Checks a value; tells whether it counts from the start of a process.
 fn has_start(text: &str) -> Result<bool, Flaw> {
+    if text.len() > LONGEST {
+        return Err(Flaw::TooLong);
+    }
     let (base, modifier) = match text.rsplit_once(' ') {
         Some((base, word)) if word.starts_with(['x', 'i']) => (base, Some(word)),
         _ => (text, None),
@@ -202,7 +209,7 @@ fn is_digits(text: &str, most: usize) -> bool {
 
 /// The spelling that may have been meant, or every form that there is.
 fn hint(text: &str) -> String {
-    match spelling::nearest(text) {
+    match Some(text).filter(|text| text.len() <= LONGEST).and_then(spelling::nearest) {
         Some(near) => format!("{EXPECTED}; did you mean {near:?}?"),
         None => EXPECTED.to_owned(),
     }
@@ -262,6 +269,7 @@ mod tests {
             ("%", Flaw::Follow),
             ("", Flaw::Unreadable),
             ("tomorrow", Flaw::Unreadable),
+            ("2027-01-01 00:00:00.0000000000000000000000000000000000000000000000", Flaw::TooLong),
             ("2027-01-01", Flaw::Unreadable),
             ("２027-01-01 00:00:00", Flaw::Unreadable),
         ] {

@@ -6,9 +6,9 @@ use std::str::FromStr;
 use super::value::FakeTime;
 use super::{DOMAIN, Faketime, Libc, VOLUME};
 use crate::mutators::annotations::{self, Annotation};
-use crate::mutators::{Ask, OWN_NAMES, Rejection};
+use crate::mutators::{Ask, MOST_REJECTIONS, OWN_NAMES, Rejection};
 use crate::pod::{Container, Group, Pod};
-use crate::policy::nearest;
+use crate::policy::{listed, nearest};
 
 /// The keys that can be narrowed to one container.
 const KEYS: &[&str] = &["time", "libc", "threads", "monotonic", "keep-start"];
@@ -130,6 +130,9 @@ impl<'a> Keys<'a> {
         let mut keys = Self::default();
         let mut rejections = Vec::new();
         for annotation in annotations::under(pod, DOMAIN) {
+            if rejections.len() == MOST_REJECTIONS {
+                break;
+            }
             match (annotation.container, annotation.name) {
                 (None, "policy") => {}
                 (None, "init-containers") => keys.init_containers = Some(annotation),
@@ -168,7 +171,7 @@ fn unknown_container(pod: &Pod, name: &str, annotation: &Annotation<'_>) -> Reje
     let names: Vec<_> = candidates(pod).map(|container| container.name()).collect();
     let hint = match nearest(name, names.iter().copied()) {
         Some(near) => format!("did you mean {near}.{DOMAIN}/{}?", annotation.name),
-        None => format!("its containers are {}", names.join(", ")),
+        None => format!("its containers are {}", listed(names)),
     };
     annotation.reject(format!("the Pod has no container {name:?}; {hint}"))
 }

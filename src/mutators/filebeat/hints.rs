@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::settings::{self, Settings};
 use super::{CONTAINER, DOMAIN, VOLUME_PREFIX};
 use crate::mutators::annotations::{self, Annotation};
-use crate::mutators::{Ask, Rejection};
-use crate::pod::{AbsolutePath, Container, Group, Pod};
-use crate::policy::nearest;
+use crate::mutators::{Ask, MOST_REJECTIONS, Rejection};
+use crate::pod::{ANNOTATIONS_LIMIT_BYTES, AbsolutePath, Container, Group, Pod};
+use crate::policy::{listed, nearest};
 
 /// The annotation with which `kubectl` knows a Pod's main container.
 const DEFAULT_CONTAINER: &str = "kubectl.kubernetes.io/default-container";
@@ -68,7 +68,11 @@ pub(super) fn inputs(pod: &Pod) -> Result<Vec<Input>, Vec<Rejection>> {
     let mut rejections = Vec::new();
     let mut groups = Groups::new();
     let mut left_out = BTreeSet::new();
+    let mut named = 0;
     for annotation in annotations::under(pod, DOMAIN) {
+        if rejections.len() == MOST_REJECTIONS {
+            break;
+        }
         if let Some(name) = annotation.container
             && !app_containers(pod).any(|container| container.name() == name)
         {
@@ -79,6 +83,7 @@ pub(super) fn inputs(pod: &Pod) -> Result<Vec<Input>, Vec<Rejection>> {
             let (number, suffix) = numbered(annotation.name);
             let known = settings::SUFFIXES.contains(&suffix) || suffix.starts_with("fields.");
             if known {
+                named += if suffix == "paths" { annotation.items().count() } else { 0 };
                 groups
                     .entry(number)
                     .or_default()
@@ -90,19 +95,22 @@ pub(super) fn inputs(pod: &Pod) -> Result<Vec<Input>, Vec<Rejection>> {
             }
         }
     }
+    // Before they are gone through for every container.
+    if named > MAX_PATHS || groups.len() > MAX_PATHS {
+        rejections.push(too_many(named.max(groups.len())));
+        return Err(rejections);
+    }
     let mut inputs = Vec::new();
+    let mut room = ANNOTATIONS_LIMIT_BYTES;
     for (number, group) in &groups {
-        match inputs_of(pod, *number, group, &left_out) {
+        match inputs_of(pod, *number, group, &left_out, &mut room) {
             Ok(found) => inputs.extend(found),
             Err(found) => rejections.extend(found),
         }
     }
     let paths: usize = inputs.iter().map(|input: &Input| input.settings.paths.len()).sum();
     if paths > MAX_PATHS {
-        let message = format!(
-            "its annotations name {paths} paths of log files, and one Pod may have {MAX_PATHS}; use wildcards"
-        );
-        rejections.push(Rejection::new(format!("annotations under {DOMAIN}"), message));
+        rejections.push(too_many(paths));
     }
     if inputs.is_empty() && rejections.is_empty() {
         let message = "Filebeat is asked for, but no file to read; add logs.podwright.dev/paths, such as /app/logs/*.log";
@@ -111,11 +119,19 @@ pub(super) fn inputs(pod: &Pod) -> Result<Vec<Input>, Vec<Rejection>> {
     if rejections.is_empty() { Ok(inputs) } else { Err(rejections) }
 }
 
+fn too_many(paths: usize) -> Rejection {
+    let message = format!(
+        "its annotations name {paths} paths of log files, and one Pod may have {MAX_PATHS}; use wildcards"
+    );
+    Rejection::new(format!("annotations under {DOMAIN}"), message)
+}
+
 fn inputs_of<'a>(
     pod: &Pod,
     number: u32,
     group: &BTreeMap<Option<&'a str>, BTreeMap<&'a str, Annotation<'a>>>,
     left_out: &BTreeSet<&str>,
+    room: &mut usize,
 ) -> Result<Vec<Input>, Vec<Rejection>> {
     let nothing = BTreeMap::new();
     let common = group.get(&None).unwrap_or(&nothing);
@@ -141,6 +157,16 @@ fn inputs_of<'a>(
                 .flatten()
                 .map(|(suffix, annotation)| (*suffix, *annotation)),
         );
+        // Every input gets its own copy of what is common to all.
+        let size: usize = given.values().map(|annotation| annotation.value.len()).sum();
+        let Some(left) = room.checked_sub(size) else {
+            let message = format!(
+                "their values, written out for each container, are more than the {ANNOTATIONS_LIMIT_BYTES} bytes that \
+                 Kubernetes takes; shorten them, or narrow them to fewer containers"
+            );
+            return Err(vec![Rejection::new(format!("annotations under {DOMAIN}"), message)]);
+        };
+        *room = left;
         match (given.get("paths").map(|annotation| annotation.key), Settings::read(&given)) {
             (_, Err(rejection)) => rejections.push(rejection),
             (None, Ok(_)) => rejections.extend(without_paths(&given)),
@@ -201,7 +227,7 @@ fn unknown_container(pod: &Pod, name: &str, annotation: &Annotation<'_>) -> Reje
     let names: Vec<_> = app_containers(pod).map(|container| container.name()).collect();
     let hint = match nearest(name, names.iter().copied()) {
         Some(near) => format!("did you mean {near}.{DOMAIN}/{}?", annotation.name),
-        None => format!("its containers are {}", names.join(", ")),
+        None => format!("its containers are {}", listed(names)),
     };
     annotation.reject(format!("the Pod has no container {name:?}; {hint}"))
 }

@@ -24,7 +24,7 @@ use self::output::Output;
 use self::volumes::Plan;
 use super::container::{ImagePullPolicy, Resources};
 use super::{Ask, FailurePolicy, Mutator, Rejection, Rules, Spec};
-use crate::pod::{Draft, Group, Pod, Quantity};
+use crate::pod::{ANNOTATIONS_LIMIT_BYTES, Draft, Group, Pod, Quantity};
 use crate::policy::{Glob, Match, NonEmpty, Subject};
 
 /// The annotation that carries the rendered `filebeat.yml` to the sidecar.
@@ -39,8 +39,6 @@ const VOLUME_PREFIX: &str = "podwright-logs-";
 const DATA_PATH: &str = "/var/lib/podwright/filebeat";
 /// Where the sidecar finds the certificates of its output.
 const TLS_PATH: &str = "/etc/podwright/tls";
-/// What all annotations of an object may hold. Source: `k8s.io/apimachinery/pkg/api/validation/objectmeta.go`.
-const ANNOTATIONS_LIMIT_BYTES: usize = 256 * 1024;
 /// How long a Pod has to end, in seconds, where it does not say.
 const DEFAULT_GRACE_SECONDS: i64 = 30;
 

@@ -95,6 +95,9 @@ const ENCODINGS: &[&str] = &[
     "windows874",
 ];
 
+/// How many expressions one list may have.
+const MOST_EXPRESSIONS: usize = 100;
+
 /// How one input reads its files, checked.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Settings {
@@ -277,9 +280,11 @@ fn regex(text: &str, annotation: &Annotation<'_>) -> Result<String> {
 /// Expressions, as a JSON list or separated by commas.
 fn patterns(annotation: &Annotation<'_>) -> Result<Vec<String>> {
     if let Ok(list) = serde_json::from_str::<Vec<String>>(annotation.value) {
+        few(list.len(), annotation)?;
         return list.iter().map(|text| regex(text, annotation)).collect();
     }
     let texts: Vec<_> = annotation.items().collect();
+    few(texts.len(), annotation)?;
     let is_torn = |text: &&str| text.matches('{').count() != text.matches('}').count();
     if texts.len() > 1
         && (texts.iter().any(is_torn) || texts.iter().any(|text| pattern::check(text).is_err()))
@@ -289,6 +294,14 @@ fn patterns(annotation: &Annotation<'_>) -> Result<Vec<String>> {
             .reject(format!("a comma separates expressions; write one that holds a comma as {list}")));
     }
     texts.into_iter().map(|text| regex(text, annotation)).collect()
+}
+
+fn few(count: usize, annotation: &Annotation<'_>) -> Result<()> {
+    if count <= MOST_EXPRESSIONS {
+        return Ok(());
+    }
+    Err(annotation
+        .reject(format!("it has {count} expressions, and may have {MOST_EXPRESSIONS}; join them with |")))
 }
 
 fn one_of<'a>(words: &[&'a str], annotation: &Annotation<'_>) -> Result<&'a str> {

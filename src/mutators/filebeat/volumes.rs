@@ -15,6 +15,12 @@ use crate::pod::{AbsolutePath, Container, Draft, Group, Mount, Pod, Quantity};
 const LOGS_ROOT: &str = "/logs";
 /// The names of variables that are copied from the app begin with this.
 const VARIABLE_PREFIX: &str = "PODWRIGHT_LOGS_";
+/// How many variables one `subPathExpr` may refer to: each is looked for among all of its container.
+const MOST_VARIABLES: usize = 16;
+/// Linux's `PATH_MAX`.
+const PATH_LIMIT_BYTES: usize = 4096;
+/// How many volumes in the way of one path are told.
+const MOST_IN_THE_WAY: usize = 5;
 /// Volumes that Kubernetes fills and no app can write to.
 const READ_ONLY_SOURCES: &[&str] = &["configMap", "secret", "downwardAPI", "projected", "image"];
 
@@ -79,7 +85,8 @@ fn ensure(
     let Some(container) = container(pod, &input.container) else { return Ok(()) };
     let reject = |message: String| Err(Rejection::new(format!("annotation {}", input.key), message));
     if path.is_deep() {
-        warnings.extend(container.mounts().filter(|mount| is_below(mount, &path.directory())).map(|mount| {
+        let below = container.mounts().filter(|mount| is_below(mount, &path.directory()));
+        warnings.extend(below.take(MOST_IN_THE_WAY).map(|mount| {
             format!(
                 "{} does not reach into the volume at {}; give it a path of its own",
                 path.glob,
@@ -181,11 +188,23 @@ impl Plan {
         entry.insert("readOnly".to_owned(), true.into());
         entry.extend(mount.sub_path().map(|part| ("subPath".to_owned(), part.into())));
         if let Some(expression) = mount.sub_path_expr() {
-            let mut renamed = expression.to_owned();
-            for name in references(expression) {
-                let own = self.copy_variable(container, name, input)?;
-                renamed = renamed.replace(&format!("$({name})"), &format!("$({own})"));
+            if expression.len() > PATH_LIMIT_BYTES {
+                let message = format!(
+                    "the subPathExpr of the mount at {:?} is longer than a path of Linux, {PATH_LIMIT_BYTES} bytes",
+                    mount.path()
+                );
+                return Err(Rejection::new(format!("annotation {}", input.key), message));
             }
+            let mut own = BTreeMap::new();
+            for name in references(expression) {
+                if !own.contains_key(name) {
+                    own.insert(name, self.copy_variable(container, name, input)?);
+                }
+                if own.len() > MOST_VARIABLES {
+                    return Err(too_many_variables(mount, input));
+                }
+            }
+            let renamed = renamed(expression, |name| own.get(name).map(String::as_str));
             entry.insert("subPathExpr".to_owned(), renamed.into());
         }
         self.mounts.push(entry.into());
@@ -266,18 +285,66 @@ fn free_name(pod: &Pod) -> String {
     names.find(|name| !taken.contains(name.as_str())).unwrap_or_default()
 }
 
+fn too_many_variables(mount: &Mount<'_>, input: &Input) -> Rejection {
+    let message = format!(
+        "the mount at {:?} refers to more than {MOST_VARIABLES} variables; mount what is above the files",
+        mount.path()
+    );
+    Rejection::new(format!("annotation {}", input.key), message)
+}
+
 /// The names in `$(NAME)`; `$$(NAME)` is none.
 fn references(expression: &str) -> Vec<&str> {
-    let mut names = Vec::new();
-    let mut rest = expression;
-    while let Some((_, behind)) = rest.split_once('$') {
-        rest = behind;
-        if let Some(after) = rest.strip_prefix('$') {
-            rest = after;
-        } else if let Some((name, after)) = rest.strip_prefix('(').and_then(|inner| inner.split_once(')')) {
-            names.push(name);
-            rest = after;
+    pieces(expression).into_iter().filter_map(|(_, name)| name).collect()
+}
+
+/// The same expression with other names.
+fn renamed<'a>(expression: &'a str, name: impl Fn(&'a str) -> Option<&'a str>) -> String {
+    let mut out = String::with_capacity(expression.len());
+    for (plain, reference) in pieces(expression) {
+        out.push_str(plain);
+        out.extend(reference.and_then(&name).into_iter().flat_map(|name| ["$(", name, ")"]));
+    }
+    out
+}
+
+/// An expression as plain texts, each with the name that it is followed by, if it is.
+fn pieces(expression: &str) -> Vec<(&str, Option<&str>)> {
+    let mut pieces = Vec::new();
+    let (mut start, mut at) = (0, 0);
+    while let Some(dollar) = expression.get(at..).and_then(|rest| rest.find('$')).map(|found| at + found) {
+        let behind = expression.get(dollar + 1..).unwrap_or_default();
+        let name = behind.strip_prefix('(').and_then(|inner| inner.split_once(')')).map(|(name, _)| name);
+        at = match (behind.starts_with('$'), name) {
+            (true, _) => dollar + 2,
+            (false, None) => dollar + 1,
+            (false, Some(name)) => {
+                pieces.push((expression.get(start..dollar).unwrap_or_default(), Some(name)));
+                start = dollar + name.len() + 3;
+                start
+            }
+        };
+    }
+    pieces.push((expression.get(start..).unwrap_or_default(), None));
+    pieces
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variables_are_renamed_once_and_where_they_are_references() {
+        for (expression, names, expected) in [
+            ("a/b", vec![], "a/b"),
+            ("$(A)/x/$(B)$(A)", vec!["A", "B", "A"], "$(P_A)/x/$(P_B)$(P_A)"),
+            ("$(A)$(P_A)", vec!["A", "P_A"], "$(P_A)$(P_P_A)"),
+            ("$$(A)$(", vec![], "$$(A)$("),
+            ("$$$(A)$", vec!["A"], "$$$(P_A)$"),
+        ] {
+            assert_eq!(references(expression), names, "{expression}");
+            let own: BTreeMap<_, _> = names.iter().map(|name| (*name, format!("P_{name}"))).collect();
+            assert_eq!(renamed(expression, |name| own.get(name).map(String::as_str)), expected);
         }
     }
-    names
 }

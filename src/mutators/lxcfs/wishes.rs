@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use super::DOMAIN;
 use crate::mutators::annotations::{self, Annotation};
-use crate::mutators::{Ask, Rejection};
+use crate::mutators::{Ask, MOST_REJECTIONS, Rejection};
 use crate::pod::{Container, Group, Pod};
-use crate::policy::nearest;
+use crate::policy::{listed, nearest};
 
 /// The one key of the domain.
 const KEY: &str = "mount";
@@ -34,6 +34,9 @@ impl<'a> Wishes<'a> {
         let mut wishes = Self::default();
         let mut rejections = Vec::new();
         for annotation in annotations::under(pod, DOMAIN) {
+            if rejections.len() == MOST_REJECTIONS {
+                break;
+            }
             match (read(pod, &annotation), annotation.container) {
                 (Err(rejection), _) => rejections.push(rejection),
                 (Ok(wish), None) => wishes.all = Some((annotation, wish)),
@@ -83,7 +86,7 @@ fn read(pod: &Pod, annotation: &Annotation<'_>) -> Result<bool, Rejection> {
         let names: Vec<_> = candidates(pod).map(|container| container.name()).collect();
         let hint = match nearest(name, names.iter().copied()) {
             Some(near) => format!("did you mean {near}.{DOMAIN}/{KEY}?"),
-            None => format!("its containers are {}", names.join(", ")),
+            None => format!("its containers are {}", listed(names)),
         };
         return Err(annotation.reject(format!("the Pod has no container {name:?}; {hint}")));
     }

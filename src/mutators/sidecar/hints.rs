@@ -1,5 +1,7 @@
 //! From a Pod's annotation to the names of policies.
 
+use std::collections::HashSet;
+
 use super::DOMAIN;
 use crate::mutators::annotations::{self, Annotation};
 use crate::mutators::{Ask, Rejection};
@@ -27,6 +29,7 @@ pub(super) fn ask(pod: &Pod) -> Result<Ask, Rejection> {
 
 fn names(annotation: &Annotation<'_>) -> Result<Vec<String>, Rejection> {
     let mut names = Vec::new();
+    let mut known = HashSet::new();
     for name in annotation.value.split(',').map(str::trim) {
         if name.is_empty() {
             let message = format!(
@@ -42,7 +45,7 @@ fn names(annotation: &Annotation<'_>) -> Result<Vec<String>, Rejection> {
                            out of the policy's match";
             return Err(annotation.reject(message));
         }
-        if names.iter().any(|known| known == name) {
+        if !known.insert(name) {
             return Err(annotation.reject(format!("it names {name:?} twice; leave one out")));
         }
         names.push(name.to_owned());

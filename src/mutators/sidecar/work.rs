@@ -8,7 +8,7 @@ use super::values::Hostname;
 use super::{Fields, Jobs, OlderClusters, Position};
 use crate::mutators::Rejection;
 use crate::pod::{Draft, Group, contains};
-use crate::policy::{Name, Subject, nearest};
+use crate::policy::{Name, Subject, listed, nearest};
 
 /// One policy at work on one Pod.
 pub(super) struct Work<'w, 'd> {
@@ -168,7 +168,7 @@ impl<'w, 'd> Work<'w, 'd> {
             .map(|name| {
                 let hint = match nearest(name, known.iter().copied()) {
                     Some(near) => format!("is {near:?} meant?"),
-                    None => format!("its containers are {}", known.join(", ")),
+                    None => format!("its containers are {}", listed(known.iter().copied())),
                 };
                 format!(
                     "{} adds {list} to container {name:?}, which the Pod does not have; {hint} Name it so, or do \
