@@ -26,6 +26,7 @@ pub const EMBEDDED: &[(&str, &str)] = &[
     ("policies/fixed-ip.yaml", include_str!("../../policies/fixed-ip.yaml")),
     ("policies/filebeat.yaml", include_str!("../../policies/filebeat.yaml")),
     ("policies/sidecar.yaml", include_str!("../../policies/sidecar.yaml")),
+    ("policies/host-namespaces.yaml", include_str!("../../policies/host-namespaces.yaml")),
     ("policies/host-path.yaml", include_str!("../../policies/host-path.yaml")),
     ("policies/lxcfs.yaml", include_str!("../../policies/lxcfs.yaml")),
 ];

@@ -4,6 +4,7 @@
 //! a page in `docs/`, and a row in [`VALIDATORS`].
 
 mod calico_addresses;
+mod host_namespaces;
 mod host_path;
 
 use std::fmt;
@@ -15,8 +16,11 @@ use crate::policy::{Action, Envelope, Exemption, Match, Subject};
 use crate::yaml;
 
 /// Every validator.
-pub const VALIDATORS: &[Kind] =
-    &[Kind::of::<calico_addresses::CalicoAddresses>(), Kind::of::<host_path::HostPath>()];
+pub const VALIDATORS: &[Kind] = &[
+    Kind::of::<calico_addresses::CalicoAddresses>(),
+    Kind::of::<host_path::HostPath>(),
+    Kind::of::<host_namespaces::HostNamespaces>(),
+];
 
 /// Judges a Pod. The spec of a policy is its own validator: loading compiles it.
 pub trait Validator: fmt::Debug + Send + Sync {
