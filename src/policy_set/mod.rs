@@ -28,6 +28,7 @@ pub const EMBEDDED: &[(&str, &str)] = &[
     ("policies/sidecar.yaml", include_str!("../../policies/sidecar.yaml")),
     ("policies/host-namespaces.yaml", include_str!("../../policies/host-namespaces.yaml")),
     ("policies/host-path.yaml", include_str!("../../policies/host-path.yaml")),
+    ("policies/host-port.yaml", include_str!("../../policies/host-port.yaml")),
     ("policies/lxcfs.yaml", include_str!("../../policies/lxcfs.yaml")),
 ];
 

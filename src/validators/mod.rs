@@ -6,6 +6,7 @@
 mod calico_addresses;
 mod host_namespaces;
 mod host_path;
+mod host_port;
 
 use std::fmt;
 
@@ -20,6 +21,7 @@ pub const VALIDATORS: &[Kind] = &[
     Kind::of::<calico_addresses::CalicoAddresses>(),
     Kind::of::<host_path::HostPath>(),
     Kind::of::<host_namespaces::HostNamespaces>(),
+    Kind::of::<host_port::HostPort>(),
 ];
 
 /// Judges a Pod. The spec of a policy is its own validator: loading compiles it.
