@@ -29,6 +29,7 @@ pub const EMBEDDED: &[(&str, &str)] = &[
     ("policies/host-namespaces.yaml", include_str!("../../policies/host-namespaces.yaml")),
     ("policies/host-path.yaml", include_str!("../../policies/host-path.yaml")),
     ("policies/host-port.yaml", include_str!("../../policies/host-port.yaml")),
+    ("policies/probes.yaml", include_str!("../../policies/probes.yaml")),
     ("policies/lxcfs.yaml", include_str!("../../policies/lxcfs.yaml")),
 ];
 

@@ -7,6 +7,7 @@ mod calico_addresses;
 mod host_namespaces;
 mod host_path;
 mod host_port;
+mod probes;
 
 use std::fmt;
 
@@ -22,6 +23,7 @@ pub const VALIDATORS: &[Kind] = &[
     Kind::of::<host_path::HostPath>(),
     Kind::of::<host_namespaces::HostNamespaces>(),
     Kind::of::<host_port::HostPort>(),
+    Kind::of::<probes::Probes>(),
 ];
 
 /// Judges a Pod. The spec of a policy is its own validator: loading compiles it.
