@@ -1,7 +1,10 @@
 //! `decide`: one review in, one decision out. Pure: no I/O, no clock but the one passed in.
 
+mod template;
+mod told;
+
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use jiff::Timestamp;
 use json_patch::PatchOperation;
@@ -95,10 +98,12 @@ pub fn decide(policies: &PolicySet, view: &View, question: &Question<'_>) -> Dec
         Err(error) => return Decision::nonsense(&error.to_string()),
     };
     let view = question.asked.map_or(Cow::Borrowed(view), |asked| Cow::Owned(view.with(asked.clone())));
-    match template {
+    let mut decision = match template {
         "" => decide_pod(policies, &view, question, namespace, &object),
         pointer => decide_template(policies, &view, question, namespace, &object, pointer),
-    }
+    };
+    told::bound(&mut decision.warnings, told::WARNINGS);
+    decision
 }
 
 fn decide_pod(
@@ -108,8 +113,7 @@ fn decide_pod(
     namespace: &str,
     pod: &Pod,
 ) -> Decision {
-    let subject =
-        Subject::new(namespace, Workload::of(pod), pod, view).with_own_mounts(policies.own_mounts());
+    let subject = Subject::new(namespace, Workload::of(pod), pod, view).with_own(policies.own());
     match (question.endpoint, question.request.operation) {
         (Endpoint::Mutate, Operation::Create) => admit(policies, &subject, question.now),
         // What a Pod is made of cannot change after its creation.
@@ -144,8 +148,7 @@ fn judge_final(
         decision.rejections.extend(given(policies, subject).1);
     }
     if let Some(before) = before {
-        let was = Subject { pod: before, workload: subject.workload.clone(), ..*subject };
-        let known = judge(policies, &was, now);
+        let known: HashSet<_> = judge(policies, &subject.with_pod(before), now).into_iter().collect();
         decision.violations.retain(|violation| !known.contains(violation));
         let changed = |key: &&&str| subject.pod.annotation(key) != before.annotation(key);
         decision.rejections.extend(OWN_ANNOTATIONS.iter().filter(changed).map(|key| {
@@ -156,8 +159,8 @@ fn judge_final(
     decision.conclude(&policies.generation)
 }
 
-/// Tells the author of a workload what will become of its Pods. It is refused only where it is wrong as a whole, and
-/// was not so before.
+/// Tells the author of a workload what will become of its Pods. It is refused only where it is wrong as a whole or a
+/// policy denies templates, and was not so before.
 fn decide_template(
     policies: &PolicySet,
     view: &View,
@@ -167,47 +170,28 @@ fn decide_template(
     pointer: &str,
 ) -> Decision {
     let kind = &question.request.kind;
-    let template = |object: &Pod| object.as_value().pointer(pointer).cloned().map(Pod::from_value);
-    let (Endpoint::Validate, Some(Ok(pod))) = (question.endpoint, template(object)) else {
+    let (Endpoint::Validate, Some(pod)) = (question.endpoint, template_of(object, pointer)) else {
         return Decision::default();
     };
     let before = question.request.old_object.filter(|_| question.request.operation == Operation::Update);
     let before = before.and_then(|raw| Pod::parse(raw.get()).ok());
     let workload = Workload::new(&kind.kind, &kind.group, &object.display_name());
-    let subject = Subject::new(namespace, workload, &pod, view).with_own_mounts(policies.own_mounts());
+    let subject = Subject::new(namespace, workload, &pod, view).with_own(policies.own());
     let subject = subject.within(object, before.as_ref());
     let mut decision = admit(policies, &subject, question.now);
     decision.operations.clear();
     decision.audit_annotations.clear();
-    let mut refusal = None;
-    if decision.refusal.take().is_some() {
-        let was = before.as_ref().and_then(|before| Some((before, template(before)?.ok()?)));
-        let known = was.map(|(before, pod)| {
-            let was = Subject { pod: &pod, workload: subject.workload.clone(), ..subject };
-            admit(policies, &was.within(before, None), question.now).rejections
-        });
-        let is_new = |rejection: &&Rejection| !known.iter().flatten().any(|known| known == *rejection);
-        let refusing =
-            decision.rejections.iter().filter(|rejection| rejection.refuses_workload).filter(is_new);
-        let refusing: Vec<_> = refusing.map(ToString::to_string).collect();
-        if !refusing.is_empty() {
-            refusal = Some(Refusal { code: 422, message: format!("podwright: {}", refusing.join("; ")) });
-        }
-        let field = |path: &str| format!("{}.{path}", pointer.trim_start_matches('/').replace('/', "."));
-        let mut told: Vec<String> = decision.rejections.iter().map(ToString::to_string).collect();
-        told.extend(decision.violations.iter().filter(|violation| violation.denies()).map(|violation| {
-            let mut moved = violation.clone();
-            moved.finding.path = field(&violation.finding.path);
-            moved.to_string()
-        }));
-        told.retain(|text| !refusing.contains(text));
-        decision
-            .warnings
-            .splice(0..0, told.into_iter().map(|text| format!("its Pods will be refused: {text}")));
-    }
-    decision.refusal = refusal;
+    let was = before.as_ref().filter(|_| decision.refusal.is_some());
+    let was = was.and_then(|before| Some((before, template_of(before, pointer)?)));
+    let was =
+        was.map(|(before, pod)| admit(policies, &subject.with_pod(&pod).within(before, None), question.now));
+    template::foretell(&mut decision, policies, &was.unwrap_or_default(), pointer);
     decision.warnings.extend(misplaced(object, &kind.kind));
     decision
+}
+
+fn template_of(object: &Pod, pointer: &str) -> Option<Pod> {
+    Pod::from_value(object.as_value().pointer(pointer)?.clone()).ok()
 }
 
 /// Decides whether a workload can have more Pods. Its `Scale` tells no more than their number.
@@ -447,7 +431,7 @@ impl Decision {
         let denied: Vec<String> =
             self.violations.iter().filter(|violation| violation.denies()).map(ToString::to_string).collect();
         let warned = self.violations.iter().filter(|violation| violation.warns());
-        self.warnings.extend(warned.map(ToString::to_string));
+        self.warnings.splice(0..0, warned.map(ToString::to_string));
         let code = match (denied.is_empty(), self.lack()) {
             // It may be decided otherwise in a moment.
             (_, Some(_)) => 503,
@@ -456,27 +440,27 @@ impl Decision {
         };
         let told: Vec<String> = self.rejections.iter().map(ToString::to_string).chain(denied).collect();
         if !told.is_empty() {
-            self.refusal = Some(Refusal { code, message: format!("podwright: {}", told.join("; ")) });
+            self.refusal = Some(Refusal { code, message: format!("podwright: {}", told::joined(told)) });
         }
         self.annotate(generation);
         self
     }
 
     fn annotate(&mut self, generation: &str) {
-        let mut annotate = |key: &str, lines: Vec<Cow<'_, str>>| {
+        let mut annotate = |key: &str, lines: Vec<String>| {
             if !lines.is_empty() {
-                self.audit_annotations.insert(key.to_owned(), lines.join("; "));
+                self.audit_annotations.insert(key.to_owned(), told::joined(lines));
             }
         };
         let mutations =
-            self.mutations.iter().map(|mutation| format!("{}/{}", mutation.kind, mutation.policy).into());
+            self.mutations.iter().map(|mutation| format!("{}/{}", mutation.kind, mutation.policy));
         annotate("mutations", mutations.collect());
         let violations = self.violations.iter().map(|violation| {
             let verdict = violation
                 .exemption
                 .as_deref()
                 .map_or(violation.action.as_str().to_owned(), |name| format!("exempt by {name}"));
-            format!("{verdict}: {violation}").into()
+            format!("{verdict}: {violation}")
         });
         annotate("violations", violations.collect());
         if !self.audit_annotations.is_empty() {

@@ -15,7 +15,7 @@ mod verify;
 mod workload;
 
 pub use containers::{Container, Group, Mount};
-pub use contains::contains;
+pub use contains::{contains, is_empty};
 pub use edit::{Draft, Edited};
 pub use path::{AbsolutePath, PathError};
 pub use port::Port;

@@ -27,6 +27,9 @@ pub(super) struct HostNamespaces {
     /// What is done about a violation.
     #[serde(default)]
     action: Action,
+    /// Whether a workload is refused, and not only its Pods, when its Pod template violates the policy.
+    #[serde(default, rename = "denyTemplates")]
+    deny_templates: bool,
     /// What a Pod may do; none of it where it is left out.
     #[serde(default)]
     allowed: Vec<Way>,
@@ -62,6 +65,7 @@ impl Spec for HostNamespaces {
         Rules {
             matching: std::mem::take(&mut self.matching),
             action: self.action,
+            deny_templates: self.deny_templates,
             exemptions: std::mem::take(&mut self.exemptions),
         }
     }

@@ -24,6 +24,9 @@ pub(super) struct HostPort {
     /// What is done about a violation.
     #[serde(default)]
     action: Action,
+    /// Whether a workload is refused, and not only its Pods, when its Pod template violates the policy.
+    #[serde(default, rename = "denyTemplates")]
+    deny_templates: bool,
     /// The ports that may be taken. Where it is left out: none, or with `forbidden` all others.
     allowed: Option<Vec<Ports>>,
     /// The ports that may not be taken, allowed or not.
@@ -68,6 +71,7 @@ impl Spec for HostPort {
         Rules {
             matching: std::mem::take(&mut self.matching),
             action: self.action,
+            deny_templates: self.deny_templates,
             exemptions: std::mem::take(&mut self.exemptions),
         }
     }

@@ -48,12 +48,14 @@ pub struct Rules {
     pub matching: Match,
     /// What is done about a violation.
     pub action: Action,
+    /// Whether what is denied is denied to workloads too, by their Pod templates.
+    pub deny_templates: bool,
     /// Exceptions.
     pub exemptions: Vec<Exemption>,
 }
 
 /// One thing that is wrong with a Pod.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Finding {
     /// The field: `spec.volumes[0].hostPath.path`.
     pub path: String,
@@ -62,7 +64,7 @@ pub struct Finding {
 }
 
 /// What a validator found, and what its policy does about it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Violation {
     /// The validator's kind.
     pub kind: &'static str,

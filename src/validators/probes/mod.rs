@@ -7,6 +7,8 @@ mod probe;
 mod target;
 mod times;
 
+use std::collections::HashSet;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
@@ -28,6 +30,9 @@ pub(super) struct Probes {
     /// What is done about a violation.
     #[serde(default)]
     action: Action,
+    /// Whether a workload is refused, and not only its Pods, when its Pod template violates the policy.
+    #[serde(default)]
+    deny_templates: bool,
     /// The probes that every app container of a Pod that runs on must have.
     #[serde(default)]
     required: Vec<Role>,
@@ -54,6 +59,7 @@ impl Spec for Probes {
         Rules {
             matching: std::mem::take(&mut self.matching),
             action: self.action,
+            deny_templates: self.deny_templates,
             exemptions: std::mem::take(&mut self.exemptions),
         }
     }
@@ -62,13 +68,16 @@ impl Spec for Probes {
 impl Validator for Probes {
     fn validate(&self, subject: &Subject<'_>, findings: &mut Vec<Finding>) {
         let runs_on = runs_on(subject);
+        let ports = subject.pod.containers().flat_map(|container| container.ports());
+        let declared: HashSet<u64> = ports.filter_map(|port| port.number()).collect();
         for container in subject.pod.containers() {
-            if runs_on && self.is_held(&container) {
+            // Its author cannot add probes to a container of ours.
+            if runs_on && self.is_held(&container) && !subject.is_own_container(&container) {
                 findings.extend(self.missing(&container));
             }
             for role in Role::ALL {
                 if let Some(probe) = Probe::of(container, role) {
-                    self.judge(subject, &probe, findings);
+                    self.judge(&probe, &declared, findings);
                 }
             }
             self.judge_container(&container, findings);
@@ -94,11 +103,12 @@ impl Probes {
         })
     }
 
-    fn judge(&self, subject: &Subject<'_>, probe: &Probe<'_>, findings: &mut Vec<Finding>) {
+    /// Tells what is wrong with one probe in a Pod whose containers declare these ports.
+    fn judge(&self, probe: &Probe<'_>, declared: &HashSet<u64>, findings: &mut Vec<Finding>) {
         for handler in probe.handlers() {
             findings.extend(handler.exec_finding(probe, &self.allowed));
-            findings.extend(handler.host_finding(&self.allowed));
-            findings.extend(handler.port_finding(subject.pod, &probe.container, &self.allowed));
+            findings.extend(handler.host_finding(probe, &self.allowed));
+            findings.extend(handler.port_finding(probe, declared, &self.allowed));
         }
         findings.extend(times::timeout_finding(probe, &self.allowed));
         findings.extend(self.limits.findings(probe));
@@ -110,8 +120,9 @@ impl Probes {
         if let Some(most) = self.max_seconds_to_ready {
             findings.extend(times::ready_finding(*container, most));
         }
-        for handler in target::hooks(container) {
-            findings.extend(handler.host_finding(&self.allowed));
+        for (hook, handler) in target::hooks(container) {
+            let at = format_args!("{container}.lifecycle.{hook}");
+            findings.extend(handler.host_finding(&at, &self.allowed));
         }
     }
 }

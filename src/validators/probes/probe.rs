@@ -70,7 +70,7 @@ impl<'a> Probe<'a> {
 
     /// What it asks: one thing in every Pod that the API server takes.
     pub(super) fn handlers(&self) -> impl Iterator<Item = Handler<'a>> + use<'a> {
-        Handler::all(self.to_string(), self.raw)
+        Handler::all(self.raw)
     }
 
     /// What it asks, to be held against another probe.

@@ -1,11 +1,14 @@
 //! What a probe or a hook asks, and where.
 
+use std::collections::HashSet;
+use std::fmt::Display;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::probe::Probe;
-use crate::pod::{Container, Pod};
+use crate::pod::Container;
 use crate::policy::nearest;
 use crate::validators::Finding;
 
@@ -26,10 +29,8 @@ pub(super) enum Tolerated {
 }
 
 /// One thing that a probe or a hook does.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Handler<'a> {
-    /// Its field path: `spec.containers[0].livenessProbe.httpGet`.
-    path: String,
     kind: &'static str,
     raw: &'a Value,
 }
@@ -46,18 +47,18 @@ pub(super) struct Question<'a> {
 impl<'a> Handler<'a> {
     const KINDS: [&'static str; 4] = ["exec", "httpGet", "tcpSocket", "grpc"];
 
-    /// The handlers of a probe or a hook that stands at a path.
-    pub(super) fn all(path: String, raw: &'a Value) -> impl Iterator<Item = Self> + use<'a> {
+    /// The handlers of a probe or a hook.
+    pub(super) fn all(of: &'a Value) -> impl Iterator<Item = Self> + use<'a> {
         Self::KINDS.into_iter().filter_map(move |kind| {
-            let raw = raw.get(kind).filter(|raw| raw.is_object())?;
-            Some(Self { path: format!("{path}.{kind}"), kind, raw })
+            let raw = of.get(kind).filter(|raw| raw.is_object())?;
+            Some(Self { kind, raw })
         })
     }
 
     pub(super) fn exec_finding(&self, probe: &Probe<'_>, allowed: &[Tolerated]) -> Option<Finding> {
         let is_fine = self.kind != "exec" || allowed.contains(&Tolerated::Exec);
         (!is_fine).then(|| Finding {
-            path: self.path.clone(),
+            path: format!("{probe}.{}", self.kind),
             message: format!(
                 "the {} probe of container {:?} starts a process in it every {} s; use httpGet, tcpSocket or grpc",
                 probe.role,
@@ -67,31 +68,35 @@ impl<'a> Handler<'a> {
         })
     }
 
-    pub(super) fn host_finding(&self, allowed: &[Tolerated]) -> Option<Finding> {
+    /// What is wrong with its host, in a probe or a hook that stands at this path.
+    pub(super) fn host_finding(&self, at: &dyn Display, allowed: &[Tolerated]) -> Option<Finding> {
         let host = self.text("host");
         let is_fine = host.is_empty() || allowed.contains(&Tolerated::Host);
         (!is_fine).then(|| Finding {
-            path: format!("{}.host", self.path),
+            path: format!("{at}.{}.host", self.kind),
             message: format!("the node sends the request to {host:?} and not to the Pod; leave host out"),
         })
     }
 
+    /// What is wrong with its port. The containers of a Pod share their addresses, so a number may be that of any; a
+    /// container that declares no port says nothing about where it listens.
     pub(super) fn port_finding(
         &self,
-        pod: &Pod,
-        container: &Container<'_>,
+        probe: &Probe<'_>,
+        declared: &HashSet<u64>,
         allowed: &[Tolerated],
     ) -> Option<Finding> {
+        let container = &probe.container;
         let message = match self.port()? {
-            Ok(number)
-                if allowed.contains(&Tolerated::UndeclaredPort) || is_declared(pod, container, number) =>
-            {
+            // A port of another host is none of the Pod's.
+            Ok(_) if allowed.contains(&Tolerated::UndeclaredPort) || !self.text("host").is_empty() => {
                 return None;
             }
+            Ok(number) if declared.contains(&number) || container.ports().next().is_none() => return None,
             Ok(number) => format!(
                 "no container of the Pod declares port {number}; ask one of those that container {:?} declares: {}",
                 container.name(),
-                declared(container)
+                numbers(container)
             ),
             Err(name) if self.kind == "grpc" => format!(
                 "{name:?} is a name, and a grpc probe takes only the number of a port{}",
@@ -99,7 +104,7 @@ impl<'a> Handler<'a> {
             ),
             Err(name) => unknown_name(container, name)?,
         };
-        Some(Finding { path: format!("{}.port", self.path), message })
+        Some(Finding { path: format!("{probe}.{}.port", self.kind), message })
     }
 
     /// What it asks, with names of ports as numbers and defaults filled in.
@@ -135,23 +140,15 @@ impl<'a> Handler<'a> {
     }
 }
 
-/// What a container does after its start and before its end.
-pub(super) fn hooks<'a>(container: &Container<'a>) -> impl Iterator<Item = Handler<'a>> {
-    let (path, lifecycle) = (container.to_string(), container.field("lifecycle"));
+/// What a container does after its start and before its end, each with its field.
+pub(super) fn hooks<'a>(
+    container: &Container<'a>,
+) -> impl Iterator<Item = (&'static str, Handler<'a>)> + use<'a> {
+    let lifecycle = container.field("lifecycle");
     ["postStart", "preStop"].into_iter().flat_map(move |hook| {
         let raw = lifecycle.and_then(|lifecycle| lifecycle.get(hook));
-        raw.into_iter().flat_map({
-            let path = format!("{path}.lifecycle.{hook}");
-            move |raw| Handler::all(path.clone(), raw)
-        })
+        raw.into_iter().flat_map(Handler::all).map(move |handler| (hook, handler))
     })
-}
-
-/// Whether a port is one that any container of the Pod declares: they share their addresses. A container that declares
-/// none says nothing about where it listens.
-fn is_declared(pod: &Pod, container: &Container<'_>, number: u64) -> bool {
-    container.ports().next().is_none()
-        || pod.containers().flat_map(|one| one.ports()).any(|port| port.number() == Some(number))
 }
 
 /// What is wrong with a port's name, if a container has none of that name.
@@ -171,7 +168,7 @@ fn number_of(container: &Container<'_>, name: &str) -> Option<u64> {
     container.ports().find(|port| port.name() == name)?.number()
 }
 
-fn declared(container: &Container<'_>) -> String {
+fn numbers(container: &Container<'_>) -> String {
     container
         .ports()
         .filter_map(|port| port.number())

@@ -148,3 +148,20 @@ pub(super) fn ready_finding(container: Container<'_>, most: u64) -> Option<Findi
         ),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn bounds_that_nothing_is_within_are_refused() {
+        for bounds in [json!({"min": 1, "max": 1}), json!({"min": 0}), json!({"max": 9}), json!({})] {
+            assert!(Bounds::deserialize(&bounds).is_ok(), "{bounds}");
+        }
+        for bounds in [json!({"min": 2, "max": 1}), json!({"min": -1}), json!({"least": 1}), json!(5)] {
+            assert!(Bounds::deserialize(&bounds).is_err(), "{bounds}");
+        }
+    }
+}
