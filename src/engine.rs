@@ -1,7 +1,10 @@
 //! `decide`: one review in, one decision out. Pure: no I/O, no clock but the one passed in.
 
+mod template;
+mod told;
+
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt::{self, Display};
 
 use jiff::Timestamp;
@@ -9,19 +12,15 @@ use json_patch::PatchOperation;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
+use self::told::WARNINGS;
 use crate::mutators::annotations::{self, STATUS};
 use crate::mutators::{self, Ask, FailurePolicy, MUTATORS, Mutation, OWN_ANNOTATIONS, Rejection};
 use crate::pod::{Draft, Excess, Pod, Workload, template_pointer};
-use crate::policy::{Action, Given, Standing, Subject, elided, nearest};
+use crate::policy::{Action, Given, Standing, Subject, nearest};
 use crate::policy_set::PolicySet;
 use crate::review::{Operation, Request};
 use crate::validators::{self, Finding, Violation};
 use crate::view::{Asked, Maker, SetName, View, VolumeSpec};
-
-/// How many sentences an answer tells of one sort; how many more there are is told too.
-const MOST_TOLD: usize = 50;
-/// The longest of them, in bytes.
-const LONGEST_SENTENCE: usize = 4096;
 
 /// Which of the two webhooks asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,10 +104,12 @@ pub fn decide(policies: &PolicySet, view: &View, question: &Question<'_>) -> Dec
         Err(error) => return Decision::nonsense(&error.to_string()),
     };
     let view = question.asked.map_or(Cow::Borrowed(view), |asked| Cow::Owned(view.with(asked.clone())));
-    match template {
+    let mut decision = match template {
         "" => decide_pod(policies, &view, question, namespace, &object),
         pointer => decide_template(policies, &view, question, namespace, &object, pointer),
-    }
+    };
+    decision.warnings = told::within(decision.warnings.iter(), WARNINGS);
+    decision
 }
 
 fn decide_pod(
@@ -118,8 +119,7 @@ fn decide_pod(
     namespace: &str,
     pod: &Pod,
 ) -> Decision {
-    let subject =
-        Subject::new(namespace, Workload::of(pod), pod, view).with_own_mounts(policies.own_mounts());
+    let subject = Subject::new(namespace, Workload::of(pod), pod, view).with_own(policies.own());
     match (question.endpoint, question.request.operation) {
         (Endpoint::Mutate, Operation::Create) => admit(policies, &subject, question.now),
         // What a Pod is made of cannot change after its creation.
@@ -165,8 +165,7 @@ fn judge_final(
         decision.rejections.extend(given(policies, subject).1);
     }
     if let Some(before) = before {
-        let was = Subject { pod: before, workload: subject.workload.clone(), ..*subject };
-        let known = judge(policies, &was, now);
+        let known: HashSet<_> = judge(policies, &subject.with_pod(before), now).into_iter().collect();
         decision.violations.retain(|violation| !known.contains(violation));
         let changed = |key: &&&str| subject.pod.annotation(key) != before.annotation(key);
         decision.rejections.extend(OWN_ANNOTATIONS.iter().filter(changed).map(|key| {
@@ -177,8 +176,8 @@ fn judge_final(
     decision.conclude(&policies.generation)
 }
 
-/// Tells the author of a workload what will become of its Pods. It is refused only where it is wrong as a whole, and
-/// was not so before.
+/// Tells the author of a workload what will become of its Pods. It is refused only where it is wrong as a whole or a
+/// policy denies templates, and was not so before.
 fn decide_template(
     policies: &PolicySet,
     view: &View,
@@ -188,47 +187,23 @@ fn decide_template(
     pointer: &str,
 ) -> Decision {
     let kind = &question.request.kind;
-    let template = |object: &Pod| object.as_value().pointer(pointer).cloned().map(Pod::from_value);
-    let (Endpoint::Validate, Some(Ok(pod))) = (question.endpoint, template(object)) else {
+    let (Endpoint::Validate, Some(pod)) = (question.endpoint, template_of(object, pointer)) else {
         return Decision::default();
     };
     let before = question.request.old_object.filter(|_| question.request.operation == Operation::Update);
     let before = before.and_then(|raw| Pod::parse(raw.get()).ok());
     let workload = Workload::new(&kind.kind, &kind.group, &object.display_name());
-    let subject = Subject::new(namespace, workload, &pod, view).with_own_mounts(policies.own_mounts());
+    let subject = Subject::new(namespace, workload, &pod, view).with_own(policies.own());
     let subject = subject.within(object, before.as_ref());
     let mut decision = admit(policies, &subject, question.now);
     decision.operations.clear();
     decision.audit_annotations.clear();
-    let mut refusal = None;
-    if decision.refusal.take().is_some() {
-        let was = before.as_ref().and_then(|before| Some((before, template(before)?.ok()?)));
-        let known = was.map(|(before, pod)| {
-            let was = Subject { pod: &pod, workload: subject.workload.clone(), ..subject };
-            admit(policies, &was.within(before, None), question.now).rejections
-        });
-        let is_new = |rejection: &&Rejection| !known.iter().flatten().any(|known| known == *rejection);
-        let refusing =
-            decision.rejections.iter().filter(|rejection| rejection.refuses_workload).filter(is_new);
-        let refusing: Vec<_> = refusing.map(ToString::to_string).collect();
-        if !refusing.is_empty() {
-            refusal = Some(Refusal { code: 422, message: format!("podwright: {}", refusing.join("; ")) });
-        }
-        let field = |path: &str| format!("{}.{path}", pointer.trim_start_matches('/').replace('/', "."));
-        let mut told: Vec<String> = decision.rejections.iter().map(ToString::to_string).collect();
-        told.extend(decision.violations.iter().filter(|violation| violation.denies()).map(|violation| {
-            let mut moved = violation.clone();
-            moved.finding.path = field(&violation.finding.path);
-            moved.to_string()
-        }));
-        told.retain(|text| !refusing.contains(text));
-        decision
-            .warnings
-            .splice(0..0, told.into_iter().map(|text| format!("its Pods will be refused: {text}")));
-    }
-    decision.refusal = refusal;
+    let was = before.as_ref().filter(|_| decision.refusal.is_some());
+    let was = was.and_then(|before| Some((before, template_of(before, pointer)?)));
+    let was =
+        was.map(|(before, pod)| admit(policies, &subject.with_pod(&pod).within(before, None), question.now));
+    template::foretell(&mut decision, policies, &was.unwrap_or_default(), pointer);
     decision.warnings.extend(misplaced(object, &kind.kind));
-    decision.warnings = told(decision.warnings.iter());
     decision
 }
 
@@ -258,6 +233,10 @@ fn judge_volume(policies: &PolicySet, view: &View, volume: &Pod, now: Timestamp)
         violations(policy, &subject, policy.findings_in_volume(volume.as_value()), now)
     };
     policies.flat_map(of).collect()
+}
+
+fn template_of(object: &Pod, pointer: &str) -> Option<Pod> {
+    Pod::from_value(object.as_value().pointer(pointer)?.clone()).ok()
 }
 
 /// Decides whether a workload can have more Pods. Its `Scale` tells no more than their number.
@@ -505,7 +484,7 @@ impl Decision {
     /// Turns what was found into the answer.
     fn conclude(mut self, generation: &str) -> Self {
         let warned = self.violations.iter().filter(|violation| violation.warns()).map(as_display);
-        self.warnings = told(self.warnings.iter().map(as_display).chain(warned));
+        self.warnings = told::within(warned.chain(self.warnings.iter().map(as_display)), WARNINGS);
         let denied = || self.violations.iter().filter(|violation| violation.denies()).map(as_display);
         let code = match (denied().next(), self.lack()) {
             // It may be decided otherwise in a moment.
@@ -513,21 +492,21 @@ impl Decision {
             (Some(_), None) => 403,
             (None, None) => 422,
         };
-        let told = told(self.rejections.iter().map(as_display).chain(denied()));
+        let told = told::joined(self.rejections.iter().map(as_display).chain(denied()));
         if !told.is_empty() {
-            self.refusal = Some(Refusal { code, message: format!("podwright: {}", told.join("; ")) });
+            self.refusal = Some(Refusal { code, message: format!("podwright: {told}") });
         }
         self.annotate(generation);
         self
     }
 
     fn annotate(&mut self, generation: &str) {
-        let mutations = self.mutations.iter().map(|it| format!("{}/{}", it.kind, it.policy)).collect();
-        let violations = told(self.violations.iter().map(Verdict));
-        for (key, lines) in [("mutations", mutations), ("violations", violations)] {
-            let lines: Vec<String> = lines;
-            if !lines.is_empty() {
-                self.audit_annotations.insert(key.to_owned(), lines.join("; "));
+        let mutations = self.mutations.iter().map(|it| format!("{}/{}", it.kind, it.policy));
+        let mutations = told::joined(mutations);
+        let violations = told::joined(self.violations.iter().map(Verdict));
+        for (key, text) in [("mutations", mutations), ("violations", violations)] {
+            if !text.is_empty() {
+                self.audit_annotations.insert(key.to_owned(), text);
             }
         }
         if !self.audit_annotations.is_empty() {
@@ -550,18 +529,6 @@ impl Display for Verdict<'_> {
 
 fn as_display<T: Display>(sentence: &T) -> &dyn Display {
     sentence
-}
-
-/// The first of these sentences, and how many more there are.
-fn told(mut sentences: impl Iterator<Item = impl Display>) -> Vec<String> {
-    let short = |sentence: String| elided(&sentence, LONGEST_SENTENCE).into_owned();
-    let mut told: Vec<_> =
-        sentences.by_ref().take(MOST_TOLD).map(|sentence| short(sentence.to_string())).collect();
-    let more = sentences.count();
-    if more > 0 {
-        told.push(format!("and {more} more"));
-    }
-    told
 }
 
 impl Violation {

@@ -1,7 +1,8 @@
 //! Holds the pages to the code: what there is stands in them, what stands in them is so, and their examples are decided
 //! as they say.
 //!
-//! An example that is refused has `<!-- refused -->` before it; a `text` block behind it is part of what is told.
+//! An example that is refused has `<!-- refused -->` before it, one that is only recorded `<!-- recorded -->`; a `text`
+//! block behind it is part of what is told.
 //! Run with `UPDATE_DOCS=1` to write the help of the command line anew, and read the difference before it is committed.
 
 #![allow(
@@ -145,11 +146,10 @@ fn examples_are_decided_as_they_say() {
                 pods += refusals.len();
                 refusals.into_iter().reduce(Option::or)
             };
-            wrong.extend(
-                refusal
-                    .and_then(|refusal| block.unlike(refusal, blocks.get(index + 1)))
-                    .map(|why| format!("{place}: {why}")),
-            );
+            let next = blocks.get(index + 1);
+            let unlike = refusal.and_then(|refusal| block.unlike(refusal, next));
+            let unlike = unlike.or_else(|| block.unlike_recorded(&recorded(&documents), next));
+            wrong.extend(unlike.map(|why| format!("{place}: {why}")));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -380,7 +380,6 @@ impl Page {
 impl Block {
     /// In what the outcome is not as the page says, if so. `next` may quote what is told.
     fn unlike(&self, refusal: Option<String>, next: Option<&Self>) -> Option<String> {
-        let plain = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
         let told = next.filter(|next| next.language == "text" && next.before.is_empty());
         match (self.before == "<!-- refused -->", refusal, told) {
             (true, None, _) => Some("it is not refused".to_owned()),
@@ -390,6 +389,13 @@ impl Block {
             }
             _ => None,
         }
+    }
+
+    /// In what the records are not as the page says, if so.
+    fn unlike_recorded(&self, recorded: &str, next: Option<&Self>) -> Option<String> {
+        let told = next.filter(|next| next.language == "text" && next.before.is_empty());
+        let is_so = told.map_or(!recorded.is_empty(), |told| plain(recorded).contains(&plain(&told.text)));
+        (self.before == "<!-- recorded -->" && !is_so).then(|| format!("what is recorded is\n  {recorded}"))
     }
 }
 
@@ -401,6 +407,11 @@ fn pages() -> Vec<Page> {
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "md"));
     paths.sort();
     paths.iter().map(|path| Page::at(path)).collect()
+}
+
+/// A text with its lines joined.
+fn plain(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// The code spans of a text.
@@ -519,6 +530,15 @@ fn load(text: &str) -> Option<String> {
 fn refusal(object: &Value) -> Option<Option<String>> {
     template_pointer(group(object), object["kind"].as_str()?)?;
     Some(decide(object).refusal.map(|refusal| refusal.message))
+}
+
+/// What the shipped policies find in the Pods of these objects, whatever they do about it.
+fn recorded(objects: &[Value]) -> String {
+    let is_pod = |object: &&Value| {
+        object["kind"].as_str().is_some_and(|kind| template_pointer(group(object), kind).is_some())
+    };
+    let found = objects.iter().filter(is_pod).flat_map(|object| decide(object).violations);
+    found.map(|violation| violation.to_string()).collect::<Vec<_>>().join("; ")
 }
 
 /// What the shipped policies decide, in a cluster of today.

@@ -49,7 +49,7 @@ fn decide_in(namespace: &str, pod: Value) -> Decision {
     let namespaces = Arc::new(HashMap::from([("strict".to_owned(), Arc::new(labels))]));
     let (pod, view) = (Pod::from_value(pod).unwrap(), View { namespaces, ..View::default() });
     let subject = Subject::new(namespace, Workload::of(&pod), &pod, &view);
-    let subject = subject.with_own_mounts(policies.own_mounts());
+    let subject = subject.with_own(policies.own());
     admit(&policies, &subject, "2026-11-22T12:00:00Z".parse().unwrap())
 }
 

@@ -110,7 +110,7 @@ impl Offline {
     /// The Pod with what is known around it.
     pub(super) fn subject<'a>(&'a self, case: &'a Case<'_>) -> Subject<'a> {
         let subject = Subject::new(case.namespace, case.workload.clone(), &case.pod, &self.view)
-            .with_own_mounts(self.policies.own_mounts());
+            .with_own(self.policies.own());
         match &case.whole {
             Some(whole) => subject.within(whole, None),
             None => subject,

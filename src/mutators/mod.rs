@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::pod::{Draft, Pod};
-use crate::policy::{Envelope, Given, Match, OwnMount, OwnMounts, Subject, elided};
+use crate::policy::{Envelope, Given, Match, Own, OwnContainer, OwnMount, Subject, elided};
 use crate::view::{SetName, View};
 use crate::yaml;
 
@@ -69,6 +69,11 @@ pub trait Mutator: fmt::Debug + Send + Sync {
 
     /// What it mounts from nodes, so that validators know it. Asked once, when its policy is loaded.
     fn own_mounts(&self) -> Vec<OwnMount> {
+        Vec::new()
+    }
+
+    /// The containers that it adds, so that validators know them. Asked once, when its policy is loaded.
+    fn added_containers(&self) -> Vec<OwnContainer> {
         Vec::new()
     }
 
@@ -272,11 +277,12 @@ impl Policy {
             && memchr::memmem::find(pod.as_bytes(), self.mark.as_bytes()).is_some()
     }
 
-    /// What it mounts from nodes; `None` where that is nothing.
+    /// What it adds to Pods, as far as validators must know it; `None` where that is nothing.
     #[must_use]
-    pub fn own_mounts(&self) -> Option<OwnMounts> {
-        let mounts = self.mutator.own_mounts();
-        (!mounts.is_empty()).then(|| OwnMounts { matching: self.rules.matching.clone(), mounts })
+    pub fn own(&self) -> Option<Own> {
+        let (mounts, containers) = (self.mutator.own_mounts(), self.mutator.added_containers());
+        let is_any = !mounts.is_empty() || !containers.is_empty();
+        is_any.then(|| Own { matching: self.rules.matching.clone(), mounts, containers })
     }
 
     /// Edits a Pod that asks for this policy.

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde_json::Value;
 
+use super::port::Port;
+
 /// The three lists of containers that a Pod has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Group {
@@ -74,6 +76,11 @@ impl<'a> Container<'a> {
     /// Its volume mounts, in the document's order.
     pub fn mounts(&self) -> impl Iterator<Item = Mount<'a>> + use<'a> {
         self.list("volumeMounts").enumerate().map(|(index, raw)| Mount { index, raw })
+    }
+
+    /// The ports that it declares, in the document's order.
+    pub fn ports(&self) -> impl Iterator<Item = Port<'a>> + use<'a> {
+        self.list("ports").enumerate().map(|(index, raw)| Port { index, raw })
     }
 
     /// The entry of `env` of this name; of several the last, as Kubernetes takes it.

@@ -25,8 +25,9 @@ pub fn contains(actual: &Value, desired: &Value) -> bool {
     }
 }
 
-/// What Kubernetes' types leave out when they are written (`omitempty`).
-fn is_empty(value: &Value) -> bool {
+/// Whether Kubernetes' types leave a value out when they are written (`omitempty`).
+#[must_use]
+pub fn is_empty(value: &Value) -> bool {
     match value {
         Value::Null | Value::Bool(false) => true,
         Value::Bool(true) => false,

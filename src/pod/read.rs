@@ -130,6 +130,12 @@ impl Pod {
         self.spec("securityContext")?.get(field).filter(|value| !value.is_null())
     }
 
+    /// Whether it is in the network of its node, where every port of a container is one of the node's.
+    #[must_use]
+    pub fn is_in_host_network(&self) -> bool {
+        self.spec("hostNetwork").and_then(Value::as_bool) == Some(true)
+    }
+
     /// The value that a label of the node must have for the Pod to land there.
     #[must_use]
     pub fn node_selector(&self, key: &str) -> Option<&str> {

@@ -4,6 +4,8 @@ mod envelope;
 mod exemption;
 mod glob;
 mod matching;
+mod own;
+mod own_container;
 mod own_mount;
 mod selector;
 mod subject;
@@ -13,7 +15,9 @@ pub use envelope::{API_VERSION, Envelope, Header, Metadata, Name};
 pub use exemption::{Exemption, Standing};
 pub use glob::Glob;
 pub use matching::{Match, Mismatch, OwnerKind};
-pub use own_mount::{OwnMount, OwnMounts};
+pub use own::Own;
+pub use own_container::OwnContainer;
+pub use own_mount::OwnMount;
 pub use selector::LabelSelector;
 pub use subject::{Given, Object, Subject};
 pub use text::{NonEmpty, elided, listed, nearest};
@@ -22,7 +26,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What a policy does about a violation.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Action {
     /// The Pod is refused.

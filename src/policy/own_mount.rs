@@ -2,8 +2,7 @@
 //!
 //! A volume is told by what it is and how it is mounted, never by its name: anyone can give a volume any name.
 
-use super::matching::Match;
-use crate::pod::{Mount, Pod, Volume};
+use crate::pod::{Mount, Volume};
 
 /// One mount from the node that Podwright adds to containers, always read-only.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,15 +15,6 @@ pub struct OwnMount {
     pub mount_path: String,
     /// The `mountPropagation`; `None` where it has none.
     pub propagation: Option<&'static str>,
-}
-
-/// What one policy mounts from nodes.
-#[derive(Debug)]
-pub struct OwnMounts {
-    /// The Pods that the policy is for.
-    pub matching: Match,
-    /// The mounts.
-    pub mounts: Vec<OwnMount>,
 }
 
 impl OwnMount {
@@ -43,22 +33,5 @@ impl OwnMount {
             && mount.sub_path().is_none()
             && mount.sub_path_expr().is_none()
             && mount.propagation().filter(|propagation| *propagation != "None") == self.propagation
-    }
-}
-
-impl OwnMounts {
-    /// Whether a volume is one of these, is mounted at all, and everywhere as it should be.
-    ///
-    /// One that nobody mounts is not: an ephemeral container could mount it later, anywhere.
-    pub(super) fn covers(&self, pod: &Pod, volume: &Volume<'_>) -> bool {
-        let mut is_mounted = false;
-        let is_sound = self.mounts.iter().filter(|own| own.is_source(volume)).any(|own| {
-            let mounts = pod.containers().flat_map(|container| container.mounts());
-            mounts.filter(|mount| mount.volume() == volume.name()).all(|mount| {
-                is_mounted = true;
-                own.is_mount(&mount)
-            })
-        });
-        is_sound && is_mounted
     }
 }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::own_mount::OwnMounts;
-use crate::pod::{Pod, Volume, Workload};
+use super::own::Own;
+use crate::pod::{Container, Pod, Volume, Workload};
 use crate::view::View;
 
 /// The label that the API server gives every Namespace since 1.21.
@@ -22,8 +22,8 @@ pub struct Subject<'a> {
     pub pod: &'a Pod,
     /// The cluster.
     pub view: &'a View,
-    /// What Podwright itself mounts from nodes; nothing unless it is told.
-    pub own_mounts: &'a [OwnMounts],
+    /// What Podwright itself adds to Pods; nothing unless it is told.
+    pub own: &'a [Own],
     /// Annotations that mutators give this Pod, of those that it has; none unless it is told.
     pub given: &'a [Given],
     /// The workload under review, where the Pod is its template.
@@ -47,13 +47,22 @@ impl<'a> Subject<'a> {
     #[must_use]
     pub fn new(namespace: &'a str, workload: Workload, pod: &'a Pod, view: &'a View) -> Self {
         let namespace_labels = view.namespaces.get(namespace).map(AsRef::as_ref);
-        Self { namespace, namespace_labels, workload, pod, view, own_mounts: &[], given: &[], object: None }
+        Self { namespace, namespace_labels, workload, pod, view, own: &[], given: &[], object: None }
     }
 
-    /// The same, with what Podwright itself mounts from nodes.
+    /// The same, with what Podwright itself adds to Pods.
     #[must_use]
-    pub fn with_own_mounts(self, own_mounts: &'a [OwnMounts]) -> Self {
-        Self { own_mounts, ..self }
+    pub fn with_own(self, own: &'a [Own]) -> Self {
+        Self { own, ..self }
+    }
+
+    /// Another Pod in the same place: what this one was before.
+    #[must_use]
+    pub fn with_pod<'b>(&self, pod: &'b Pod) -> Subject<'b>
+    where
+        'a: 'b,
+    {
+        Subject { pod, workload: self.workload.clone(), ..*self }
     }
 
     /// The same, as the template of a workload.
@@ -77,7 +86,13 @@ impl<'a> Subject<'a> {
     /// Whether a volume of the node, and every use of it, is what a policy that selects the Pod gives it.
     #[must_use]
     pub fn is_own(&self, volume: &Volume<'_>) -> bool {
-        self.own_mounts.iter().any(|own| own.covers(self.pod, volume) && own.matching.selects(self))
+        self.own.iter().any(|own| own.covers(self.pod, volume) && own.matching.selects(self))
+    }
+
+    /// Whether a container is what a policy that selects the Pod adds to it.
+    #[must_use]
+    pub fn is_own_container(&self, container: &Container<'_>) -> bool {
+        self.own.iter().any(|own| own.has(container) && own.matching.selects(self))
     }
 
     /// The value of one label of the namespace.

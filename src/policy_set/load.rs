@@ -178,7 +178,7 @@ impl Loader {
         self.validators.sort_by(|a, b| (a.kind, &a.name).cmp(&(b.kind, &b.name)));
         Ok(PolicySet {
             generation: generation(self.contents),
-            own_mounts: self.mutators.iter().filter_map(mutators::Policy::own_mounts).collect(),
+            own: self.mutators.iter().filter_map(mutators::Policy::own).collect(),
             mutators: self.mutators,
             validators: self.validators,
         })

@@ -6,7 +6,7 @@ pub use load::{LoadError, LoadErrors};
 
 use std::path::PathBuf;
 
-use crate::policy::OwnMounts;
+use crate::policy::Own;
 use crate::{mutators, validators};
 
 /// Every policy in force, compiled.
@@ -16,7 +16,7 @@ pub struct PolicySet {
     pub generation: String,
     mutators: Vec<mutators::Policy>,
     validators: Vec<validators::Policy>,
-    own_mounts: Vec<OwnMounts>,
+    own: Vec<Own>,
 }
 
 /// The policies that ship in the binary, by file name.
@@ -26,7 +26,10 @@ pub const EMBEDDED: &[(&str, &str)] = &[
     ("policies/fixed-ip.yaml", include_str!("../../policies/fixed-ip.yaml")),
     ("policies/filebeat.yaml", include_str!("../../policies/filebeat.yaml")),
     ("policies/sidecar.yaml", include_str!("../../policies/sidecar.yaml")),
+    ("policies/host-namespaces.yaml", include_str!("../../policies/host-namespaces.yaml")),
     ("policies/host-path.yaml", include_str!("../../policies/host-path.yaml")),
+    ("policies/host-port.yaml", include_str!("../../policies/host-port.yaml")),
+    ("policies/probes.yaml", include_str!("../../policies/probes.yaml")),
     ("policies/lxcfs.yaml", include_str!("../../policies/lxcfs.yaml")),
 ];
 
@@ -59,10 +62,10 @@ impl PolicySet {
         &self.validators
     }
 
-    /// What the policies of mutators mount from nodes.
+    /// What the policies of mutators add to Pods, as far as validators must know it.
     #[must_use]
-    pub fn own_mounts(&self) -> &[OwnMounts] {
-        &self.own_mounts
+    pub fn own(&self) -> &[Own] {
+        &self.own
     }
 
     /// Whether a Pod of this namespace may concern any policy: what can be told before the Pod is parsed.

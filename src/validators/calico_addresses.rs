@@ -21,6 +21,9 @@ pub(super) struct CalicoAddresses {
     /// What is done about a violation.
     #[serde(default)]
     action: Action,
+    /// Whether a workload is refused, and not only its Pods, when its Pod template violates the policy.
+    #[serde(default, rename = "denyTemplates")]
+    deny_templates: bool,
     /// The networks whose addresses a Pod may give itself; none where it is left out.
     #[serde(default)]
     allowed: Vec<Network>,
@@ -36,6 +39,7 @@ impl Spec for CalicoAddresses {
         Rules {
             matching: std::mem::take(&mut self.matching),
             action: self.action,
+            deny_templates: self.deny_templates,
             exemptions: std::mem::take(&mut self.exemptions),
         }
     }

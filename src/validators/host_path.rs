@@ -28,6 +28,9 @@ pub(super) struct HostPath {
     /// What is done about a violation.
     #[serde(default)]
     action: Action,
+    /// Whether a workload is refused, and not only its Pods, when its Pod template violates the policy.
+    #[serde(default, rename = "denyTemplates")]
+    deny_templates: bool,
     /// The paths that may be mounted; none where it is left out.
     #[serde(default)]
     allowed: Vec<Allowed>,
@@ -66,6 +69,7 @@ impl Spec for HostPath {
         Rules {
             matching: std::mem::take(&mut self.matching),
             action: self.action,
+            deny_templates: self.deny_templates,
             exemptions: std::mem::take(&mut self.exemptions),
         }
     }

@@ -4,7 +4,10 @@
 //! a page in `docs/`, and a row in [`VALIDATORS`].
 
 mod calico_addresses;
+mod host_namespaces;
 mod host_path;
+mod host_port;
+mod probes;
 
 use std::fmt;
 
@@ -16,8 +19,13 @@ use crate::policy::{Action, Envelope, Exemption, Match, Subject};
 use crate::yaml;
 
 /// Every validator.
-pub const VALIDATORS: &[Kind] =
-    &[Kind::of::<calico_addresses::CalicoAddresses>(), Kind::of::<host_path::HostPath>()];
+pub const VALIDATORS: &[Kind] = &[
+    Kind::of::<calico_addresses::CalicoAddresses>(),
+    Kind::of::<host_path::HostPath>(),
+    Kind::of::<host_namespaces::HostNamespaces>(),
+    Kind::of::<host_port::HostPort>(),
+    Kind::of::<probes::Probes>(),
+];
 
 /// Judges a Pod. The spec of a policy is its own validator: loading compiles it.
 pub trait Validator: fmt::Debug + Send + Sync {
@@ -44,12 +52,14 @@ pub struct Rules {
     pub matching: Match,
     /// What is done about a violation.
     pub action: Action,
+    /// Whether what is denied is denied to workloads too, by their Pod templates.
+    pub deny_templates: bool,
     /// Exceptions.
     pub exemptions: Vec<Exemption>,
 }
 
 /// One thing that is wrong with a Pod.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Finding {
     /// The field: `spec.volumes[0].hostPath.path`.
     pub path: String,
@@ -58,7 +68,7 @@ pub struct Finding {
 }
 
 /// What a validator found, and what its policy does about it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Violation {
     /// The validator's kind.
     pub kind: &'static str,

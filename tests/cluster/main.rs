@@ -16,6 +16,7 @@ mod pki;
 mod pods;
 mod process;
 mod reinvocation;
+mod rules;
 mod second_webhook;
 mod together;
 mod untouched;
@@ -49,6 +50,12 @@ const TRIALS: &[Row] = &[
         host_path::a_forbidden_path,
     ),
     ("a path of the node behind a claim is refused", host_path::behind_a_claim),
+    ("every port of a Pod in the node's network is judged once", rules::ports_in_the_host_network),
+    (
+        "a workload whose Pods will be refused is warned of, and refused where a policy says so",
+        rules::workloads_by_their_templates,
+    ),
+    ("the shipped policies refuse no node agent", rules::shipped_policies_refuse_no_agent),
     ("a second webhook's changes and one sidecar end up in the Pod", reinvocation::a_second_webhook),
     (
         "what is accepted without Podwright is accepted with it, all over the corpus",

@@ -25,7 +25,7 @@ use self::volumes::Plan;
 use super::container::{ImagePullPolicy, Resources};
 use super::{Ask, FailurePolicy, Mutator, Rejection, Rules, Spec};
 use crate::pod::{ANNOTATIONS_LIMIT_BYTES, Draft, Group, Pod, Quantity};
-use crate::policy::{Glob, Match, NonEmpty, Subject};
+use crate::policy::{Glob, Match, NonEmpty, OwnContainer, Subject};
 
 /// The annotation that carries the rendered `filebeat.yml` to the sidecar.
 pub(super) const CONFIG_ANNOTATION: &str = "podwright.dev/filebeat.yml";
@@ -189,6 +189,10 @@ impl Mutator for Filebeat {
             ("reads".to_owned(), json!(names)),
             ("inputs".to_owned(), plan.paths.iter().filter(|paths| !paths.is_empty()).count().into()),
         ]))
+    }
+
+    fn added_containers(&self) -> Vec<OwnContainer> {
+        vec![sidecar::own(self)]
     }
 
     fn own_containers<'p>(&self, pod: &'p Pod) -> Vec<&'p str> {

@@ -3,9 +3,10 @@
 use serde_json::{Map, Value, json};
 
 use super::hints::Input;
-use super::volumes::Plan;
+use super::volumes::{LOGS_ROOT, Plan, VARIABLE_PREFIX};
 use super::{CONFIG_ANNOTATION, CONTAINER, DATA_PATH, Filebeat, TLS_PATH};
 use crate::pod::{Draft, Pod};
+use crate::policy::OwnContainer;
 
 /// The volume that the rendered configuration arrives in; it marks a container as ours.
 pub(super) const CONFIG_VOLUME: &str = "podwright-filebeat-config";
@@ -33,6 +34,13 @@ pub(super) fn volumes(policy: &Filebeat) -> Vec<(&'static str, &'static str, Val
 
 /// The mounts of the sidecar.
 pub(super) fn mounts(policy: &Filebeat, plan: &Plan) -> Vec<Value> {
+    let mut mounts = fixed_mounts(policy);
+    mounts.extend(plan.mounts.iter().cloned());
+    mounts
+}
+
+/// Those that it has in every Pod.
+fn fixed_mounts(policy: &Filebeat) -> Vec<Value> {
     let mut mounts = vec![
         json!({ "name": CONFIG_VOLUME, "mountPath": CONFIG_PATH, "readOnly": true }),
         json!({ "name": DATA_VOLUME, "mountPath": DATA_PATH }),
@@ -40,7 +48,6 @@ pub(super) fn mounts(policy: &Filebeat, plan: &Plan) -> Vec<Value> {
     if policy.output.tls_volume().is_some() {
         mounts.push(json!({ "name": TLS_VOLUME, "mountPath": TLS_PATH, "readOnly": true }));
     }
-    mounts.extend(plan.mounts.iter().cloned());
     mounts
 }
 
@@ -58,18 +65,7 @@ pub(super) fn container(
     set("name", CONTAINER.into());
     set("image", policy.image.as_str().into());
     set("imagePullPolicy", json!(policy.image_pull_policy));
-    // The image's entry point runs filebeat with them. The configuration is a link of root's, as the kubelet makes it.
-    set(
-        "args",
-        json!([
-            "-e",
-            "--strict.perms=false",
-            "-c",
-            format!("{CONFIG_PATH}/filebeat.yml"),
-            "--path.data",
-            DATA_PATH
-        ]),
-    );
+    set("args", args());
     if native {
         set("restartPolicy", "Always".into());
     }
@@ -80,7 +76,37 @@ pub(super) fn container(
     Value::Object(container)
 }
 
+/// What the container is in every Pod.
+pub(super) fn own(policy: &Filebeat) -> OwnContainer {
+    let fields = [
+        ("name", CONTAINER.into()),
+        ("image", policy.image.as_str().into()),
+        ("args", args()),
+        ("restartPolicy", "Always".into()),
+        ("env", fixed_env(policy).into()),
+        ("volumeMounts", fixed_mounts(policy).into()),
+    ];
+    OwnContainer {
+        fields: fields.map(|(key, value)| (key.to_owned(), value)).into_iter().collect(),
+        variables: Some(VARIABLE_PREFIX),
+        mounts_below: Some(LOGS_ROOT),
+    }
+}
+
+/// The image's entry point runs filebeat with them. The configuration is a link of root's, as the kubelet makes it.
+fn args() -> Value {
+    let config = format!("{CONFIG_PATH}/filebeat.yml");
+    json!(["-e", "--strict.perms=false", "-c", config, "--path.data", DATA_PATH])
+}
+
 fn env(policy: &Filebeat, plan: &Plan) -> Vec<Value> {
+    let mut env = fixed_env(policy);
+    env.extend(plan.env.values().cloned());
+    env
+}
+
+/// The variables that it has in every Pod.
+fn fixed_env(policy: &Filebeat) -> Vec<Value> {
     let field = |(name, path): (&str, &str)| json!({ "name": name, "valueFrom": { "fieldRef": { "apiVersion": "v1", "fieldPath": path } } });
     let origin = [
         ("POD_NAMESPACE", "metadata.namespace"),
@@ -91,7 +117,6 @@ fn env(policy: &Filebeat, plan: &Plan) -> Vec<Value> {
     ];
     let mut env: Vec<_> = origin.into_iter().map(field).collect();
     env.extend(policy.output.env());
-    env.extend(plan.env.values().cloned());
     env
 }
 

@@ -12,9 +12,9 @@ use crate::pod::{AbsolutePath, Container, Draft, Group, Mount, Pod, Quantity};
 
 /// Where the sidecar sees the volumes of a container: this, the container's name, and where the container has it, with
 /// `-` for `/`. Never one within another: a directory to mount on cannot be made in a volume mounted read-only.
-const LOGS_ROOT: &str = "/logs";
+pub(super) const LOGS_ROOT: &str = "/logs";
 /// The names of variables that are copied from the app begin with this.
-const VARIABLE_PREFIX: &str = "PODWRIGHT_LOGS_";
+pub(super) const VARIABLE_PREFIX: &str = "PODWRIGHT_LOGS_";
 /// How many variables one `subPathExpr` may refer to: each is looked for among all of its container.
 const MOST_VARIABLES: usize = 16;
 /// Linux's `PATH_MAX`.

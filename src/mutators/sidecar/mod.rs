@@ -24,7 +24,7 @@ use self::values::{HostAlias, Key, LabelValue};
 use self::work::Work;
 use super::{Ask, FailurePolicy, Mutator, Rejection, Rules, Spec};
 use crate::pod::{Draft, Pod};
-use crate::policy::{Match, Name, NonEmpty, Subject};
+use crate::policy::{Match, Name, NonEmpty, OwnContainer, Subject};
 
 /// The domain of the annotations that steer it.
 const DOMAIN: &str = "sidecar.podwright.dev";
@@ -163,6 +163,13 @@ impl Mutator for Sidecar {
         warnings: &mut Vec<String>,
     ) -> Result<Map<String, Value>, Vec<Rejection>> {
         Work::new(&self.0, subject, draft).run(warnings)
+    }
+
+    fn added_containers(&self) -> Vec<OwnContainer> {
+        let of_policy = self.0.containers.iter().chain(&self.0.init_containers);
+        of_policy
+            .map(|one| OwnContainer { fields: one.fields().clone(), ..OwnContainer::default() })
+            .collect()
     }
 
     fn own_containers<'p>(&self, pod: &'p Pod) -> Vec<&'p str> {

@@ -16,7 +16,7 @@
 //! final Pod.
 
 use super::objects::{Container, Object, Shape};
-use crate::pod::{self, Group, contains};
+use crate::pod::{self, Group, contains, is_empty};
 
 /// The fields that others rewrite.
 const REWRITTEN: &[&str] = &[
@@ -38,7 +38,8 @@ pub(super) fn is_ours(ours: &Object<Container>, held: &pod::Container<'_>) -> bo
     let is_there = |key: &str| match (ours.fields().get(key), held.field(key)) {
         (None, _) => true,
         (Some(desired), Some(actual)) => contains(actual, desired),
-        (Some(_), None) => false,
+        // The API server leaves out what is empty.
+        (Some(desired), None) => is_empty(desired),
     };
     let is_telling = TELLING.iter().any(|key| ours.list(key).next().is_some());
     let is_kept = |key: &str| {

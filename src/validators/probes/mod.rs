@@ -1,0 +1,137 @@
+//! `Probes`: which probes containers must have, and what those that they have may be like.
+//!
+//! Required are probes only of what runs on: app containers, and native sidecars by choice; never of init and
+//! ephemeral containers, nor of Pods that run to an end. What is wrong with a probe is told wherever it stands.
+
+mod probe;
+mod target;
+mod times;
+
+use std::collections::HashSet;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::Value;
+
+use self::probe::{Probe, Role};
+use self::target::Tolerated;
+use self::times::Limits;
+use super::{Finding, Rules, Spec, Validator};
+use crate::pod::{Container, Group};
+use crate::policy::{Action, Exemption, Match, Subject};
+
+/// The spec of a `Probes` policy.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct Probes {
+    /// The Pods that it is about; all where it is left out.
+    #[serde(default, rename = "match")]
+    matching: Match,
+    /// What is done about a violation.
+    #[serde(default)]
+    action: Action,
+    /// Whether a workload is refused, and not only its Pods, when its Pod template violates the policy.
+    #[serde(default)]
+    deny_templates: bool,
+    /// The probes that every app container of a Pod that runs on must have.
+    #[serde(default)]
+    required: Vec<Role>,
+    /// Whether native sidecars must have them too.
+    #[serde(default)]
+    native_sidecars: bool,
+    /// What probes may be like, although it mostly is a mistake.
+    #[serde(default)]
+    allowed: Vec<Tolerated>,
+    /// Bounds of the fields of probes.
+    #[serde(default)]
+    limits: Limits,
+    /// The longest that probes may let a container take until it is ready.
+    max_seconds_to_ready: Option<u64>,
+    /// Exceptions.
+    #[serde(default)]
+    exemptions: Vec<Exemption>,
+}
+
+impl Spec for Probes {
+    const KIND: &'static str = "Probes";
+
+    fn rules(&mut self) -> Rules {
+        Rules {
+            matching: std::mem::take(&mut self.matching),
+            action: self.action,
+            deny_templates: self.deny_templates,
+            exemptions: std::mem::take(&mut self.exemptions),
+        }
+    }
+}
+
+impl Validator for Probes {
+    fn validate(&self, subject: &Subject<'_>, findings: &mut Vec<Finding>) {
+        let runs_on = runs_on(subject);
+        let ports = subject.pod.containers().flat_map(|container| container.ports());
+        let declared: HashSet<u64> = ports.filter_map(|port| port.number()).collect();
+        for container in subject.pod.containers() {
+            // Its author cannot add probes to a container of ours.
+            if runs_on && self.is_held(&container) && !subject.is_own_container(&container) {
+                findings.extend(self.missing(&container));
+            }
+            for role in Role::ALL {
+                if let Some(probe) = Probe::of(container, role) {
+                    self.judge(&probe, &declared, findings);
+                }
+            }
+            self.judge_container(&container, findings);
+        }
+    }
+}
+
+impl Probes {
+    /// Whether a container of a Pod that runs on must have the probes that are required.
+    fn is_held(&self, container: &Container<'_>) -> bool {
+        container.group == Group::App || self.native_sidecars && container.is_native_sidecar()
+    }
+
+    fn missing(&self, container: &Container<'_>) -> impl Iterator<Item = Finding> {
+        let container = *container;
+        let missing = Role::ALL
+            .into_iter()
+            .filter(move |role| self.required.contains(role) && Probe::of(container, *role).is_none());
+        missing.map(move |role| {
+            let (name, loss) = (container.name(), role.without());
+            let message = format!("container {name:?} has no {role} probe, so {loss}; add one");
+            Finding { path: format!("{container}.{}", role.field()), message }
+        })
+    }
+
+    /// Tells what is wrong with one probe in a Pod whose containers declare these ports.
+    fn judge(&self, probe: &Probe<'_>, declared: &HashSet<u64>, findings: &mut Vec<Finding>) {
+        for handler in probe.handlers() {
+            findings.extend(handler.exec_finding(probe, &self.allowed));
+            findings.extend(handler.host_finding(probe, &self.allowed));
+            findings.extend(handler.port_finding(probe, declared, &self.allowed));
+        }
+        findings.extend(times::timeout_finding(probe, &self.allowed));
+        findings.extend(self.limits.findings(probe));
+    }
+
+    /// What is wrong with a container's probes together, and with its hooks.
+    fn judge_container(&self, container: &Container<'_>, findings: &mut Vec<Finding>) {
+        findings.extend(times::same_finding(*container, &self.allowed));
+        if let Some(most) = self.max_seconds_to_ready {
+            findings.extend(times::ready_finding(*container, most));
+        }
+        for (hook, handler) in target::hooks(container) {
+            let at = format_args!("{container}.lifecycle.{hook}");
+            findings.extend(handler.host_finding(&at, &self.allowed));
+        }
+    }
+}
+
+/// Whether a Pod does not run to an end. The API server writes a restart policy into every Pod: one that claims to
+/// belong to a Job and is always started again runs on.
+fn runs_on(subject: &Subject<'_>) -> bool {
+    match subject.pod.spec("restartPolicy").and_then(Value::as_str) {
+        Some("Always") => true,
+        _ => !subject.workload.runs_to_completion(subject.pod),
+    }
+}

@@ -1,0 +1,178 @@
+//! What a probe or a hook asks, and where.
+
+use std::collections::HashSet;
+use std::fmt::Display;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::probe::Probe;
+use crate::pod::Container;
+use crate::policy::nearest;
+use crate::validators::Finding;
+
+/// What probes may be like, although it mostly is a mistake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) enum Tolerated {
+    /// A command that is run in the container.
+    Exec,
+    /// A `host` of a probe or a hook.
+    Host,
+    /// A number that no container of the Pod declares as its port.
+    UndeclaredPort,
+    /// A liveness probe that asks what the readiness probe asks, and has no more patience.
+    SameAsReadiness,
+    /// A timeout that is longer than the period.
+    TimeoutAbovePeriod,
+}
+
+/// One thing that a probe or a hook does.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Handler<'a> {
+    kind: &'static str,
+    raw: &'a Value,
+}
+
+/// A handler in one spelling, to be held against others.
+#[derive(Debug, PartialEq)]
+pub(super) struct Question<'a> {
+    kind: &'static str,
+    texts: [&'a str; 4],
+    port: Option<Result<u64, &'a str>>,
+    lists: [&'a [Value]; 2],
+}
+
+impl<'a> Handler<'a> {
+    const KINDS: [&'static str; 4] = ["exec", "httpGet", "tcpSocket", "grpc"];
+
+    /// The handlers of a probe or a hook.
+    pub(super) fn all(of: &'a Value) -> impl Iterator<Item = Self> + use<'a> {
+        Self::KINDS.into_iter().filter_map(move |kind| {
+            let raw = of.get(kind).filter(|raw| raw.is_object())?;
+            Some(Self { kind, raw })
+        })
+    }
+
+    pub(super) fn exec_finding(&self, probe: &Probe<'_>, allowed: &[Tolerated]) -> Option<Finding> {
+        let is_fine = self.kind != "exec" || allowed.contains(&Tolerated::Exec);
+        (!is_fine).then(|| Finding {
+            path: format!("{probe}.{}", self.kind),
+            message: format!(
+                "the {} probe of container {:?} starts a process in it every {} s; use httpGet, tcpSocket or grpc",
+                probe.role,
+                probe.container.name(),
+                probe.period()
+            ),
+        })
+    }
+
+    /// What is wrong with its host, in a probe or a hook that stands at this path.
+    pub(super) fn host_finding(&self, at: &dyn Display, allowed: &[Tolerated]) -> Option<Finding> {
+        let host = self.text("host");
+        let is_fine = host.is_empty() || allowed.contains(&Tolerated::Host);
+        (!is_fine).then(|| Finding {
+            path: format!("{at}.{}.host", self.kind),
+            message: format!("the node sends the request to {host:?} and not to the Pod; leave host out"),
+        })
+    }
+
+    /// What is wrong with its port. The containers of a Pod share their addresses, so a number may be that of any; a
+    /// container that declares no port says nothing about where it listens.
+    pub(super) fn port_finding(
+        &self,
+        probe: &Probe<'_>,
+        declared: &HashSet<u64>,
+        allowed: &[Tolerated],
+    ) -> Option<Finding> {
+        let container = &probe.container;
+        let message = match self.port()? {
+            // A port of another host is none of the Pod's.
+            Ok(_) if allowed.contains(&Tolerated::UndeclaredPort) || !self.text("host").is_empty() => {
+                return None;
+            }
+            Ok(number) if declared.contains(&number) || container.ports().next().is_none() => return None,
+            Ok(number) => format!(
+                "no container of the Pod declares port {number}; ask one of those that container {:?} declares: {}",
+                container.name(),
+                numbers(container)
+            ),
+            Err(name) if self.kind == "grpc" => format!(
+                "{name:?} is a name, and a grpc probe takes only the number of a port{}",
+                number_of(container, name).map(|number| format!(": {number}")).unwrap_or_default()
+            ),
+            Err(name) => unknown_name(container, name)?,
+        };
+        Some(Finding { path: format!("{probe}.{}.port", self.kind), message })
+    }
+
+    /// What it asks, with names of ports as numbers and defaults filled in.
+    pub(super) fn question(&self, container: &Container<'_>) -> Question<'a> {
+        let or = |text: &'a str, default: &'static str| if text.is_empty() { default } else { text };
+        let (path, scheme) = match self.kind {
+            "httpGet" => (or(self.text("path"), "/"), or(self.text("scheme"), "HTTP")),
+            _ => ("", ""),
+        };
+        let port = self.port().map(|port| port.or_else(|name| number_of(container, name).ok_or(name)));
+        Question {
+            kind: self.kind,
+            texts: [self.text("host"), self.text("service"), path, scheme],
+            port,
+            lists: [self.list("command"), self.list("httpHeaders")],
+        }
+    }
+
+    /// The port that it asks, by its number or by its name.
+    fn port(&self) -> Option<Result<u64, &'a str>> {
+        match self.raw.get("port")? {
+            Value::String(name) => Some(Err(name)),
+            port => port.as_u64().map(Ok),
+        }
+    }
+
+    fn text(&self, field: &str) -> &'a str {
+        self.raw.get(field).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    fn list(&self, field: &str) -> &'a [Value] {
+        self.raw.get(field).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
+    }
+}
+
+/// What a container does after its start and before its end, each with its field.
+pub(super) fn hooks<'a>(
+    container: &Container<'a>,
+) -> impl Iterator<Item = (&'static str, Handler<'a>)> + use<'a> {
+    let lifecycle = container.field("lifecycle");
+    ["postStart", "preStop"].into_iter().flat_map(move |hook| {
+        let raw = lifecycle.and_then(|lifecycle| lifecycle.get(hook));
+        raw.into_iter().flat_map(Handler::all).map(move |handler| (hook, handler))
+    })
+}
+
+/// What is wrong with a port's name, if a container has none of that name.
+fn unknown_name(container: &Container<'_>, name: &str) -> Option<String> {
+    let names = || container.ports().map(|port| port.name()).filter(|name| !name.is_empty());
+    if names().any(|known| known == name) {
+        return None;
+    }
+    let hint = match nearest(name, names()) {
+        Some(near) => format!("did you mean {near:?}?"),
+        None => "name the port so, or ask it by its number".to_owned(),
+    };
+    Some(format!("container {:?} has no port named {name:?}, so the probe fails; {hint}", container.name()))
+}
+
+fn number_of(container: &Container<'_>, name: &str) -> Option<u64> {
+    container.ports().find(|port| port.name() == name)?.number()
+}
+
+fn numbers(container: &Container<'_>) -> String {
+    container
+        .ports()
+        .filter_map(|port| port.number())
+        .map(|port| port.to_string())
+        .collect::<Vec<_>>()
+        .join(", ")
+}
