@@ -106,7 +106,7 @@ pub fn decide(policies: &PolicySet, view: &View, question: &Question<'_>) -> Dec
     let view = question.asked.map_or(Cow::Borrowed(view), |asked| Cow::Owned(view.with(asked.clone())));
     let mut decision = match template {
         "" => decide_pod(policies, &view, question, namespace, &object),
-        pointer => decide_template(policies, &view, question, namespace, &object, pointer),
+        pointer => template::decide(policies, &view, question, namespace, &object, pointer),
     };
     decision.warnings = told::within(decision.warnings.iter(), WARNINGS);
     decision
@@ -176,37 +176,6 @@ fn judge_final(
     decision.conclude(&policies.generation)
 }
 
-/// Tells the author of a workload what will become of its Pods. It is refused only where it is wrong as a whole or a
-/// policy denies templates, and was not so before.
-fn decide_template(
-    policies: &PolicySet,
-    view: &View,
-    question: &Question<'_>,
-    namespace: &str,
-    object: &Pod,
-    pointer: &str,
-) -> Decision {
-    let kind = &question.request.kind;
-    let (Endpoint::Validate, Some(pod)) = (question.endpoint, template_of(object, pointer)) else {
-        return Decision::default();
-    };
-    let before = question.request.old_object.filter(|_| question.request.operation == Operation::Update);
-    let before = before.and_then(|raw| Pod::parse(raw.get()).ok());
-    let workload = Workload::new(&kind.kind, &kind.group, &object.display_name());
-    let subject = Subject::new(namespace, workload, &pod, view).with_own(policies.own());
-    let subject = subject.within(object, before.as_ref());
-    let mut decision = admit(policies, &subject, question.now);
-    decision.operations.clear();
-    decision.audit_annotations.clear();
-    let was = before.as_ref().filter(|_| decision.refusal.is_some());
-    let was = was.and_then(|before| Some((before, template_of(before, pointer)?)));
-    let was =
-        was.map(|(before, pod)| admit(policies, &subject.with_pod(&pod).within(before, None), question.now));
-    template::foretell(&mut decision, policies, &was.unwrap_or_default(), pointer);
-    decision.warnings.extend(misplaced(object, &kind.kind));
-    decision
-}
-
 /// Judges a PersistentVolume, which has no namespace: for the one that its claim is in, or as long as it has no claim
 /// for all of them. Of an update only what is new counts.
 fn decide_volume(policies: &PolicySet, view: &View, question: &Question<'_>) -> Decision {
@@ -233,10 +202,6 @@ fn judge_volume(policies: &PolicySet, view: &View, volume: &Pod, now: Timestamp)
         violations(policy, &subject, policy.findings_in_volume(volume.as_value()), now)
     };
     policies.flat_map(of).collect()
-}
-
-fn template_of(object: &Pod, pointer: &str) -> Option<Pod> {
-    Pod::from_value(object.as_value().pointer(pointer)?.clone()).ok()
 }
 
 /// Decides whether a workload can have more Pods. Its `Scale` tells no more than their number.
@@ -483,8 +448,8 @@ impl Decision {
 
     /// Turns what was found into the answer.
     fn conclude(mut self, generation: &str) -> Self {
-        let warned = self.violations.iter().filter(|violation| violation.warns()).map(as_display);
-        self.warnings = told::within(warned.chain(self.warnings.iter().map(as_display)), WARNINGS);
+        let warned = self.violations.iter().filter(|violation| violation.warns());
+        self.warnings.splice(0..0, warned.map(ToString::to_string));
         let denied = || self.violations.iter().filter(|violation| violation.denies()).map(as_display);
         let code = match (denied().next(), self.lack()) {
             // It may be decided otherwise in a moment.

@@ -1,29 +1,64 @@
 //! What the decision on a workload's Pods means for the workload itself.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
-use super::{Decision, Refusal, told};
+use super::{Decision, Endpoint, Question, Refusal, admit, misplaced, told};
+use crate::pod::{Pod, Workload};
+use crate::policy::Subject;
 use crate::policy_set::PolicySet;
+use crate::review::Operation;
 use crate::validators::Violation;
+use crate::view::View;
+
+/// Tells the author of a workload what will become of its Pods. It is refused only where it is wrong as a whole or a
+/// policy denies templates, and was not so before.
+pub(super) fn decide(
+    policies: &PolicySet,
+    view: &View,
+    question: &Question<'_>,
+    namespace: &str,
+    object: &Pod,
+    pointer: &str,
+) -> Decision {
+    let kind = &question.request.kind;
+    let (Endpoint::Validate, Some(pod)) = (question.endpoint, template_of(object, pointer)) else {
+        return Decision::default();
+    };
+    let before = question.request.old_object.filter(|_| question.request.operation == Operation::Update);
+    let before = before.and_then(|raw| Pod::parse(raw.get()).ok());
+    let workload = Workload::new(&kind.kind, &kind.group, &object.display_name());
+    let subject = Subject::new(namespace, workload, &pod, view).with_own(policies.own());
+    let subject = subject.within(object, before.as_ref());
+    let mut decision = admit(policies, &subject, question.now);
+    decision.operations.clear();
+    decision.audit_annotations.clear();
+    let was = before.as_ref().filter(|_| decision.refusal.is_some());
+    let was = was.and_then(|before| Some((before, template_of(before, pointer)?)));
+    let was =
+        was.map(|(before, pod)| admit(policies, &subject.with_pod(&pod).within(before, None), question.now));
+    foretell(&mut decision, policies, &was.unwrap_or_default(), pointer);
+    decision.warnings.extend(misplaced(object, &kind.kind));
+    decision
+}
 
 /// Turns the decision on a Pod into one on the object that has it as its template: a refusal becomes warnings, unless
 /// the object is wrong as a whole or a policy denies templates.
 ///
 /// What was wrong before refuses nothing: whoever scales, mends or deletes a workload must be able to.
-pub(super) fn foretell(decision: &mut Decision, policies: &PolicySet, before: &Decision, pointer: &str) {
+fn foretell(decision: &mut Decision, policies: &PolicySet, before: &Decision, pointer: &str) {
     let within = pointer.trim_start_matches('/').replace('/', ".");
     let moved = |violation: &Violation| {
         let mut moved = violation.clone();
         moved.finding.path = format!("{within}.{}", violation.finding.path);
         moved.to_string()
     };
-    for violation in decision.violations.iter().filter(|violation| violation.warns()) {
-        let text = violation.to_string();
-        decision
-            .warnings
-            .iter_mut()
-            .filter(|warning| **warning == text)
-            .for_each(|one| *one = moved(violation));
+    let warned = decision.violations.iter().filter(|violation| violation.warns());
+    let mut places: HashMap<_, _> =
+        warned.map(|violation| (violation.to_string(), moved(violation))).collect();
+    for warning in &mut decision.warnings {
+        if let Some(moved) = places.remove(warning) {
+            *warning = moved;
+        }
     }
     if decision.refusal.take().is_none() {
         return;
@@ -57,4 +92,8 @@ pub(super) fn foretell(decision: &mut Decision, policies: &PolicySet, before: &D
 fn denies_templates(policies: &PolicySet, violation: &Violation) -> bool {
     let mut of_kind = policies.validators().iter().filter(|policy| policy.kind == violation.kind);
     of_kind.any(|policy| policy.name == violation.policy && policy.rules.deny_templates)
+}
+
+fn template_of(object: &Pod, pointer: &str) -> Option<Pod> {
+    Pod::from_value(object.as_value().pointer(pointer)?.clone()).ok()
 }

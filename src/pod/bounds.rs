@@ -12,6 +12,7 @@ pub const ANNOTATIONS_LIMIT_BYTES: usize = 256 * 1024;
 const MOST_CONTAINERS: usize = 250;
 const MOST_VOLUMES: usize = 500;
 const MOST_MOUNTS: usize = 2_500;
+const MOST_PORTS: usize = 2_500;
 /// What the name of a container or volume may have. Source: `IsDNS1123Label` of `k8s.io/apimachinery/pkg/util/validation`.
 const NAME_LIMIT_BYTES: usize = 63;
 
@@ -44,10 +45,12 @@ impl Pod {
         let named = self.containers().map(|one| one.name()).chain(self.volumes().map(|one| one.name()));
         let name = named.map(str::len).max().unwrap_or_default();
         let mounts = self.containers().map(|container| container.mounts().count()).sum();
+        let ports = self.containers().map(|container| container.ports().count()).sum();
         let annotations = self.annotations().map(|(key, value)| key.len() + value.len()).sum();
         limit("spec.containers", "containers of all sorts", self.containers().count(), MOST_CONTAINERS)?;
         limit("spec.volumes", "volumes", self.volumes().count(), MOST_VOLUMES)?;
         limit("spec.containers", "volumeMounts in all containers", mounts, MOST_MOUNTS)?;
+        limit("spec.containers", "ports in all containers", ports, MOST_PORTS)?;
         limit("spec", "bytes in the name of a container or volume", name, NAME_LIMIT_BYTES)?;
         limit("metadata.annotations", "bytes in all annotations", annotations, ANNOTATIONS_LIMIT_BYTES)
     }
@@ -103,5 +106,12 @@ mod tests {
         };
         assert_eq!(pod(MOST_CONTAINERS).bounded(), Ok(()));
         assert_eq!(pod(MOST_CONTAINERS + 1).bounded().unwrap_err().place, "spec.containers");
+        let ports = |number: usize| {
+            let container = json!({"ports": vec![json!({"containerPort": 1}); number]});
+            Pod::from_value(json!({"spec": {"containers": [container, {"ports": [{}]}]}})).unwrap()
+        };
+        assert_eq!(ports(MOST_PORTS - 1).bounded(), Ok(()));
+        let error = ports(MOST_PORTS).bounded().unwrap_err().to_string();
+        assert_eq!(error, "there are 2501 ports in all containers, and a Pod may have at most 2500");
     }
 }
