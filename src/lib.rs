@@ -9,6 +9,7 @@
 //! | [`cli`] | one file per command |
 //! | [`server`] | accept, limits, drain; routes; the health and metrics port |
 //! | [`tls`] | where certificates come from, and the resolver that takes new ones |
+//! | [`audit`] | the report over many Pods; one file per output format |
 //! | [`cluster`] | the watches that fill the cluster view |
 //! | [`engine`] | `decide`: policies, view and review in, decision out; pure |
 //! | [`policy_set`] | loading with located errors, compiling every kind |
@@ -34,8 +35,9 @@
 //!    dropped: a patch that cannot be applied would keep the Pod from starting.
 //! 6. The answer goes out; then it is counted and logged.
 //!
-//! `inject` and `explain` call the same engine: what they say offline is what the cluster does.
+//! `inject`, `explain` and `scan` call the same engine: what they say offline is what the cluster does.
 
+pub mod audit;
 pub mod cli;
 pub mod cluster;
 pub mod engine;

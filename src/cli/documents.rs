@@ -1,5 +1,6 @@
 //! Manifests from files, folders and stdin, as documents that know where they stand.
 
+use std::cell::OnceCell;
 use std::fmt;
 use std::fs;
 use std::io;
@@ -77,7 +78,8 @@ impl InputArgs {
         if errors.is_empty() { Ok(streams) } else { Err(BadInput(errors)) }
     }
 
-    fn sources(&self, errors: &mut Vec<String>) -> Vec<Source> {
+    /// What there is to read.
+    pub(super) fn sources(&self, errors: &mut Vec<String>) -> Vec<Source> {
         let mut sources = Vec::new();
         for path in &self.filenames {
             if path.as_os_str() == "-" {
@@ -126,14 +128,21 @@ fn manifests(folder: &Path, recursive: bool, files: &mut Vec<PathBuf>) -> io::Re
     Ok(())
 }
 
+/// Something to read.
 #[derive(Debug, PartialEq, Eq)]
-enum Source {
+pub(super) enum Source {
+    /// What is piped in.
     Stdin,
+    /// A file.
     File(PathBuf),
 }
 
 impl Source {
-    fn read(&self) -> Result<String, BadInput> {
+    /// All of it.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is no UTF-8.
+    pub(super) fn read(&self) -> Result<String, BadInput> {
         let bytes = match self {
             Self::Stdin => input::read_all(io::stdin().lock(), MOST_BYTES),
             Self::File(path) => input::read(path, MOST_BYTES),
@@ -157,7 +166,11 @@ impl fmt::Display for Source {
 }
 
 impl Stream {
-    fn parse(name: String, text: String) -> Result<Self, BadInput> {
+    /// Reads every document of a text.
+    ///
+    /// # Errors
+    /// When one is malformed: every one of them, each with its place.
+    pub(super) fn parse(name: String, text: String) -> Result<Self, BadInput> {
         // As kubectl guesses: by what it begins with. What looks like JSON may still be YAML in braces.
         if text.trim_start().starts_with(['{', '[']) {
             match json(&text) {
@@ -186,18 +199,41 @@ impl Stream {
 
     /// The line on which the object at a JSON pointer such as `/items/2` begins.
     pub(super) fn line_of_object(&self, document: &Document, pointer: &str) -> usize {
-        self.line_of_item(document, pointer).unwrap_or_else(|| self.line_of(document))
+        self.lines(document).of(pointer)
     }
 
-    fn line_of_item(&self, document: &Document, pointer: &str) -> Option<usize> {
-        let source = yaml::Document { text: self.text_of(document), lines_before: 0 };
-        let list: List = yaml::read(source).ok()?;
+    /// The lines on which the objects of a document begin.
+    pub(super) fn lines<'a>(&'a self, document: &'a Document) -> Lines<'a> {
+        Lines { stream: self, document, list: OnceCell::new() }
+    }
+}
+
+/// The lines on which the objects of a document begin. It is read for them once, and only if they are asked for.
+#[derive(Debug)]
+pub(super) struct Lines<'a> {
+    stream: &'a Stream,
+    document: &'a Document,
+    list: OnceCell<Option<List>>,
+}
+
+impl Lines<'_> {
+    /// The line of the object at a JSON pointer such as `/items/2`.
+    pub(super) fn of(&self, pointer: &str) -> usize {
+        self.of_item(pointer).unwrap_or_else(|| self.stream.line_of(self.document))
+    }
+
+    fn of_item(&self, pointer: &str) -> Option<usize> {
         let mut indexes = pointer.split('/').filter_map(|token| token.parse::<usize>().ok());
-        let mut item = list.items.get(indexes.next()?)?;
+        let first = indexes.next()?;
+        let list = self.list.get_or_init(|| {
+            let text = self.stream.text_of(self.document);
+            yaml::read(yaml::Document { text, lines_before: 0 }).ok()
+        });
+        let mut item = list.as_ref()?.items.get(first)?;
         for index in indexes {
             item = item.value.items.get(index)?;
         }
-        Some(document.lines_before + usize::try_from(item.referenced.line()).ok()?)
+        Some(self.document.lines_before + usize::try_from(item.referenced.line()).ok()?)
     }
 }
 
@@ -218,7 +254,8 @@ struct List {
     items: Vec<serde_saphyr::Spanned<List>>,
 }
 
-fn yaml(text: &str) -> Result<Vec<Document>, Vec<yaml::Error>> {
+/// The documents of a text of YAML.
+pub(super) fn yaml(text: &str) -> Result<Vec<Document>, Vec<yaml::Error>> {
     let starts: Vec<usize> = text
         .split_inclusive('\n')
         .scan(0, |offset, line| {
@@ -257,7 +294,7 @@ fn json(text: &str) -> Result<Vec<Document>, serde_json::Error> {
 }
 
 /// Our other messages say the place first.
-fn place_first(error: &serde_json::Error) -> String {
+pub(super) fn place_first(error: &serde_json::Error) -> String {
     let message = error.to_string();
     let text = message.rsplit_once(" at line ").map_or(message.as_str(), |(text, _)| text);
     format!("{}:{}: {text}", error.line(), error.column())

@@ -9,6 +9,7 @@ mod explain;
 mod inject;
 mod objects;
 mod offline;
+mod scan;
 mod schema;
 mod serve;
 mod style;
@@ -35,6 +36,7 @@ enum Command {
     Serve(Box<serve::Args>),
     Inject(inject::Args),
     Explain(explain::Args),
+    Scan(scan::Args),
     Check(check::Args),
     Schema(schema::Args),
     Completions(completions::Args),
@@ -46,6 +48,7 @@ impl Command {
             Self::Serve(args) => serve::run(&args),
             Self::Inject(args) => on_stdout(|out| args.run(out)),
             Self::Explain(args) => on_stdout(|out| args.run(out)),
+            Self::Scan(args) => on_stdout(|out| args.run(out)),
             Self::Check(args) => on_stdout(|out| args.run(out)),
             Self::Schema(args) => on_stdout(|out| args.run(out)),
             Self::Completions(args) => on_stdout(|out| args.run(out)),

@@ -1,5 +1,7 @@
 //! The objects of a document: itself, or the items of a list.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 use crate::pod::{self, Pod, Workload};
@@ -52,6 +54,15 @@ impl<'a> Object<'a> {
             (Some(name), _) => name.to_owned(),
             (None, Some(start)) => format!("{start}*"),
             (None, None) => String::new(),
+        }
+    }
+
+    /// Its API version; that of its group's first one where it does not say, as an item of a `PodList` need not.
+    pub(super) fn api_version(&self) -> Cow<'a, str> {
+        match (self.value.get("apiVersion").and_then(Value::as_str), self.group) {
+            (Some(version), _) => version.into(),
+            (None, "") => "v1".into(),
+            (None, group) => format!("{group}/v1").into(),
         }
     }
 

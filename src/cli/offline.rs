@@ -47,7 +47,8 @@ pub(super) struct Offline {
     /// The policies in force.
     pub(super) policies: PolicySet,
     view: View,
-    now: Timestamp,
+    /// The time that exemptions are held against.
+    pub(super) now: Timestamp,
     namespace: String,
 }
 
@@ -72,13 +73,39 @@ impl OfflineArgs {
     /// # Errors
     /// When a policy is wrong.
     pub(super) fn load(&self, streams: &[Stream]) -> Result<Offline, BadInput> {
+        let mut known = Known::default();
+        for document in streams.iter().flat_map(|stream| &stream.documents) {
+            self.learn(&document.value, &mut known);
+        }
+        self.load_with(known)
+    }
+
+    /// Learns of the cluster what a document tells.
+    pub(super) fn learn(&self, document: &Value, known: &mut Known) {
+        for object in Object::all(document) {
+            known.namespaces.extend(namespace(&object));
+            if let Some((name, set)) = stateful_set(&object, &self.namespace) {
+                let of_maker = match name.maker {
+                    Maker::Kubernetes => &mut known.stateful_sets.kubernetes,
+                    Maker::Kruise => &mut known.stateful_sets.kruise,
+                };
+                Arc::make_mut(of_maker).insert(name, set);
+            }
+        }
+    }
+
+    /// Loads the policies, for a cluster of which this is known.
+    ///
+    /// # Errors
+    /// When a policy is wrong.
+    pub(super) fn load_with(&self, known: Known) -> Result<Offline, BadInput> {
         Ok(Offline {
             policies: policies(&self.policies).map_err(|errors| located(&errors))?,
             view: View {
                 api_server: self.kubernetes_version,
                 oldest_kubelet: self.kubernetes_version,
-                namespaces: Arc::new(namespaces(streams)),
-                stateful_sets: stateful_sets(streams, &self.namespace),
+                namespaces: Arc::new(known.namespaces),
+                stateful_sets: known.stateful_sets,
                 ..View::default()
             },
             now: Now::or_present(self.now.as_ref()),
@@ -170,42 +197,34 @@ fn unquoted(pod: &Pod) -> Vec<Rejection> {
         .collect()
 }
 
-/// Every object of the manifests.
-fn objects(streams: &[Stream]) -> impl Iterator<Item = Object<'_>> {
-    let documents = streams.iter().flat_map(|stream| &stream.documents);
-    documents.flat_map(|document| Object::all(&document.value))
+/// What manifests tell of the cluster.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    namespaces: HashMap<String, Labels>,
+    stateful_sets: StatefulSets,
 }
 
-/// The StatefulSets among the manifests.
-fn stateful_sets(streams: &[Stream], default_namespace: &str) -> StatefulSets {
-    let mut sets = StatefulSets::default();
-    let read = objects(streams).filter_map(|object| {
-        let maker = Maker::of(object.group, object.kind)?;
-        let namespace = object.metadata("namespace").unwrap_or(default_namespace).to_owned();
-        let name = SetName { maker, namespace, name: object.metadata("name")?.to_owned() };
-        Some((name, Arc::new(StatefulSet::read(object.value))))
-    });
-    for (name, set) in read {
-        let of_maker = match name.maker {
-            Maker::Kubernetes => &mut sets.kubernetes,
-            Maker::Kruise => &mut sets.kruise,
-        };
-        Arc::make_mut(of_maker).insert(name, set);
+type Labels = Arc<BTreeMap<String, String>>;
+
+/// The kinds that tell of the cluster: a text without any of these words tells nothing.
+pub(super) const TELLING: &[&str] = &["Namespace", "StatefulSet"];
+
+fn stateful_set(object: &Object<'_>, default_namespace: &str) -> Option<(SetName, Arc<StatefulSet>)> {
+    let maker = Maker::of(object.group, object.kind)?;
+    let namespace = object.metadata("namespace").unwrap_or(default_namespace).to_owned();
+    let name = SetName { maker, namespace, name: object.metadata("name")?.to_owned() };
+    Some((name, Arc::new(StatefulSet::read(object.value))))
+}
+
+/// A Namespace's name and labels.
+fn namespace(object: &Object<'_>) -> Option<(String, Labels)> {
+    if object.kind != "Namespace" || !object.group.is_empty() {
+        return None;
     }
-    sets
-}
-
-/// The labels of the Namespaces among the manifests.
-fn namespaces(streams: &[Stream]) -> HashMap<String, Arc<BTreeMap<String, String>>> {
-    objects(streams)
-        .filter(|object| object.kind == "Namespace" && object.group.is_empty())
-        .filter_map(|object| {
-            let labels = object.value.pointer("/metadata/labels").and_then(Value::as_object);
-            let labels = labels.into_iter().flatten();
-            let texts = labels.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())));
-            Some((object.metadata("name")?.to_owned(), Arc::new(texts.collect())))
-        })
-        .collect()
+    let labels = object.value.pointer("/metadata/labels").and_then(Value::as_object);
+    let labels = labels.into_iter().flatten();
+    let texts = labels.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())));
+    Some((object.metadata("name")?.to_owned(), Arc::new(texts.collect())))
 }
 
 /// A day, or a point in time.

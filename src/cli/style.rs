@@ -18,6 +18,11 @@ impl Palette {
         Self { coloured: AutoStream::choice(&io::stdout()) != ColorChoice::Never }
     }
 
+    /// The palette of a file.
+    pub(super) fn plain() -> Self {
+        Self { coloured: false }
+    }
+
     /// The palette of stderr.
     pub(super) fn stderr() -> Self {
         Self { coloured: AutoStream::choice(&io::stderr()) != ColorChoice::Never }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytesize::ByteSize;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Span};
 
 /// Reads a duration such as `5s`, `500ms` or `1m30s`.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
@@ -17,6 +17,16 @@ pub(super) fn patience(text: &str) -> Result<Duration, String> {
         Duration::ZERO => Err("expected more than 0s".to_owned()),
         duration => Ok(duration),
     }
+}
+
+/// Reads a number of days such as `30d` or `4w`.
+pub(super) fn days(text: &str) -> Result<i32, String> {
+    let whole = |span: Span| {
+        let days = span.get_weeks().checked_mul(7)?.checked_add(span.get_days())?;
+        let rest = span.days(0).weeks(0);
+        (days >= 0 && rest.is_zero()).then_some(days)
+    };
+    text.parse().ok().and_then(whole).ok_or_else(|| "expected a number of days such as 30d or 4w".to_owned())
 }
 
 /// Reads a size in bytes such as `7MiB` or `500kB`.
@@ -40,6 +50,16 @@ mod tests {
             assert!(duration(text).is_err(), "{text}");
         }
         assert!(patience("0s").is_err());
+    }
+
+    #[test]
+    fn days_read_as_people_write_them() {
+        for (text, expected) in [("30d", 30), ("4w", 28), ("1w 2d", 9), ("0d", 0)] {
+            assert_eq!(days(text), Ok(expected), "{text}");
+        }
+        for text in ["30", "-1d", "36h", "1mo", "soon", ""] {
+            assert!(days(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -1,0 +1,218 @@
+//! `podwright scan`: a report over many Pods.
+
+mod fold;
+mod output;
+mod pieces;
+mod table;
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+
+use self::fold::Fold;
+use self::output::Output;
+use self::pieces::Input;
+use super::documents::InputArgs;
+use super::exit::{BadInput, Exit};
+use super::offline::{Known, Offline, OfflineArgs, TELLING};
+use super::style::Palette;
+use super::values;
+use crate::audit::{Baseline, GroupBy, Report, Settings};
+use crate::policy::Action;
+
+/// The flags of `scan`.
+#[derive(Debug, clap::Args)]
+#[command(
+    about = "Report on the Pods of manifests: what breaks the rules, what Podwright does, what is exempt",
+    long_about = "\
+Report on the Pods of manifests: what breaks the rules, what Podwright does, what is exempt.
+
+Decides on every Pod and Pod template as the webhook would, and reports by team, workload and rule: findings, \
+mutations, and exemptions that are in force, about to end, past, or without use. Files are read a piece at a time, so \
+that it takes little memory however many Pods they hold.",
+    after_long_help = "\
+Examples:
+  podwright scan -f manifests/ -R
+  kubectl get pods,namespaces -A -o json | podwright scan -f - --format html -o report.html
+  podwright scan -f manifests/ -R --format json -o today.json --baseline yesterday.json
+  podwright scan -f manifests/ -R --format sarif -o podwright.sarif --fail-on warn
+
+It ends with 1 where something was found about which --fail-on's action, or a stricter one, is taken. What an exemption \
+excuses does not count; an exemption past its day excuses nothing."
+)]
+pub(super) struct Args {
+    #[command(flatten)]
+    input: InputArgs,
+
+    /// What to write
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Table)]
+    format: Format,
+
+    /// Where to write it [default: stdout]
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+
+    /// The mildest action that makes it end with 1
+    #[arg(long, value_enum, value_name = "ACTION", default_value_t = FailOn::Deny)]
+    fail_on: FailOn,
+
+    /// An earlier report, as --format json writes it, to tell what is new, fixed and unchanged
+    #[arg(long, value_name = "FILE")]
+    baseline: Option<PathBuf>,
+
+    /// What makes a team: namespace, or label=KEY for a label of the Pod, its workload or its namespace
+    #[arg(long, value_name = "WHAT", default_value_t)]
+    group_by: GroupBy,
+
+    /// How long before its last day an exemption is about to expire
+    #[arg(long, value_name = "DAYS", default_value = "30d", value_parser = values::days)]
+    expiring_within: i32,
+
+    #[command(flatten)]
+    offline: OfflineArgs,
+}
+
+/// What a report is written as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people, on a terminal
+    Table,
+    /// The whole report, for programs and for --baseline
+    Json,
+}
+
+/// The mildest action that fails a scan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum FailOn {
+    /// What the cluster would refuse
+    Deny,
+    /// And what it would warn of
+    Warn,
+    /// And what it would only record
+    Audit,
+    /// Nothing
+    Never,
+}
+
+impl FailOn {
+    fn action(self) -> Option<Action> {
+        match self {
+            Self::Deny => Some(Action::Deny),
+            Self::Warn => Some(Action::Warn),
+            Self::Audit => Some(Action::Audit),
+            Self::Never => None,
+        }
+    }
+}
+
+impl Args {
+    pub(super) fn run(&self, out: &mut impl Write) -> anyhow::Result<Exit> {
+        self.check_output()?;
+        // What may be wrong with them should be known before the long work.
+        let baseline = self.baseline()?;
+        let inputs = self.inputs()?;
+        let offline = self.offline.load_with(self.learn(&inputs))?;
+        let (report, faults) = self.scan(&inputs, &offline, baseline.as_ref())?;
+        if report.summary.objects == 0 {
+            writeln!(io::stderr(), "nothing to report: there is no Pod and no Pod template here")?;
+        }
+        match &self.output {
+            None => self.write(&report, Output::terminal(), out)?,
+            Some(path) => {
+                let mut bytes = Vec::new();
+                self.write(&report, Output::file(), &mut bytes)?;
+                fs::write(path, bytes)
+                    .map_err(|error| BadInput::from(format!("{}: {error}", path.display())))?;
+            }
+        }
+        tell(&faults)?;
+        Ok(match self.fail_on.action() {
+            _ if !faults.is_empty() => Exit::Internal,
+            Some(action) if report.has_at_least(action) => Exit::Findings,
+            _ => Exit::Fine,
+        })
+    }
+
+    /// What the manifests tell of the cluster, which may stand behind the Pods that it is for.
+    fn learn(&self, inputs: &[Input]) -> Known {
+        let mut known = Known::default();
+        for input in inputs {
+            // What is wrong with it is told when it is scanned.
+            let _ = input.visit(TELLING, &mut |stream| {
+                stream.documents.iter().for_each(|document| self.offline.learn(&document.value, &mut known));
+            });
+        }
+        known
+    }
+
+    fn scan(
+        &self,
+        inputs: &[Input],
+        offline: &Offline,
+        baseline: Option<&Baseline>,
+    ) -> Result<(Report, Vec<String>), BadInput> {
+        let settings = Settings {
+            now: offline.now,
+            group_by: self.group_by.clone(),
+            expiring_within_days: self.expiring_within,
+        };
+        let mut fold = Fold::new(offline, settings);
+        let mut errors = Vec::new();
+        for input in inputs {
+            if let Err(BadInput(reasons)) = input.visit(&[], &mut |stream| fold.stream(stream)) {
+                errors.extend(reasons);
+            }
+        }
+        // Half a report would pass for a whole one.
+        if !errors.is_empty() {
+            return Err(BadInput(errors));
+        }
+        let faults = std::mem::take(&mut fold.faults);
+        Ok((fold.report(baseline), faults))
+    }
+
+    fn write(&self, report: &Report, output: Output, out: &mut impl Write) -> anyhow::Result<()> {
+        match self.format {
+            Format::Table => table::write(report, output, out)?,
+            Format::Json => crate::audit::json::write(report, out)?,
+        }
+        Ok(())
+    }
+
+    fn inputs(&self) -> Result<Vec<Input>, BadInput> {
+        let mut errors = Vec::new();
+        let sources = self.input.sources(&mut errors);
+        if errors.is_empty() { sources.into_iter().map(Input::new).collect() } else { Err(BadInput(errors)) }
+    }
+
+    fn baseline(&self) -> Result<Option<Baseline>, BadInput> {
+        let Some(path) = &self.baseline else { return Ok(None) };
+        let located = |error: &dyn std::fmt::Display| BadInput::from(format!("{}: {error}", path.display()));
+        let bytes = fs::read(path).map_err(|error| located(&error))?;
+        Baseline::read(&bytes).map(Some).map_err(|error| located(&error))
+    }
+
+    /// `inject -o` takes a format, and habit would make a file of that name here.
+    fn check_output(&self) -> Result<(), BadInput> {
+        let word = self.output.as_ref().and_then(|path| path.to_str()).unwrap_or_default();
+        if <Format as ValueEnum>::from_str(word, true).is_ok() {
+            let reason = format!(
+                "-o {word}: expected a file; did you mean --format {word}? A file of that name is ./{word}"
+            );
+            return Err(reason.into());
+        }
+        Ok(())
+    }
+}
+
+fn tell(faults: &[String]) -> io::Result<()> {
+    let palette = Palette::stderr();
+    let mut err = io::stderr().lock();
+    for fault in faults {
+        let error = palette.error("error:");
+        writeln!(err, "{error} this is a bug of Podwright, please report it: {fault}")?;
+    }
+    Ok(())
+}
