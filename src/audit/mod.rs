@@ -12,10 +12,14 @@
 
 mod baseline;
 mod collect;
+pub mod csv;
 mod group;
 mod identity;
 pub mod json;
+pub mod junit;
+pub mod policy_report;
 pub mod report;
+pub mod sarif;
 mod severity;
 mod text;
 pub mod words;

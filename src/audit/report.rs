@@ -242,7 +242,6 @@ pub struct Finding {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exemption: Option<String>,
     /// The exemptions that excuse it no more, each as a sentence.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub expired: Vec<String>,
     /// How it compares with the earlier report, if one was given and no exemption excuses it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -429,6 +428,17 @@ impl Finding {
             Action::Deny => 2,
         };
         self.exemption.is_none() && rank(self.action) >= rank(action)
+    }
+}
+
+impl Status {
+    /// The word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Unchanged => "unchanged",
+        }
     }
 }
 

@@ -68,6 +68,11 @@ fn plain(fact: &Value) -> String {
         Value::Array(entries) if entries.iter().all(|entry| !entry.is_object() && !entry.is_array()) => {
             entries.iter().map(plain).collect::<Vec<_>>().join(", ")
         }
+        Value::Object(fields) => fields
+            .iter()
+            .map(|(name, value)| format!("{name}={}", plain(value)))
+            .collect::<Vec<_>>()
+            .join(", "),
         fact => fact.to_string(),
     }
 }

@@ -1,12 +1,13 @@
-//! `podwright schema`: the JSON Schema of the policies, for editors and CI.
+//! `podwright schema`: the JSON Schema of the policies and of reports, for editors and CI.
 
 use std::io::Write;
 
 use schemars::generate::SchemaSettings;
-use schemars::{Schema, SchemaGenerator};
+use schemars::{JsonSchema as _, Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
 use super::exit::{BadInput, Exit};
+use crate::audit::report::{self, Report};
 use crate::mutators::MUTATORS;
 use crate::policy::{API_VERSION, nearest};
 use crate::validators::VALIDATORS;
@@ -17,11 +18,12 @@ const ID_BASE: &str = "https://podwright.dev/schemas/v1alpha1";
 /// The flags of `schema`.
 #[derive(Debug, clap::Args)]
 #[command(
-    about = "Print the JSON Schema of the policies",
+    about = "Print the JSON Schema of the policies, or of a report",
     after_long_help = "\
 Examples:
   podwright schema HostPath                     the schema of one kind
-  podwright schema > podwright.schema.json      one schema for all kinds
+  podwright schema > podwright.schema.json      one schema for all kinds of policies
+  podwright schema Report                       what podwright scan --format json writes
 
 An editor with yaml-language-server completes and checks a policy that begins with the line
   # yaml-language-server: $schema=podwright.schema.json
@@ -29,13 +31,14 @@ An editor with yaml-language-server completes and checks a policy that begins wi
 A schema knows less than `podwright check`: addresses, dates and names given twice are checked only there."
 )]
 pub(super) struct Args {
-    /// The kind of policy, such as HostPath; all of them where it is left out
+    /// The kind of policy, such as HostPath, or Report; all kinds of policies where it is left out
     kind: Option<String>,
 }
 
 impl Args {
     pub(super) fn run(&self, out: &mut impl Write) -> anyhow::Result<Exit> {
         let schema = match &self.kind {
+            Some(asked) if asked.eq_ignore_ascii_case(report::KIND) => of_report(),
             Some(asked) => of_kind(find(asked)?),
             None => of_all(),
         };
@@ -55,7 +58,7 @@ fn find(asked: &str) -> Result<Kind, BadInput> {
     if let Some(kind) = kinds().find(|(name, _)| name.eq_ignore_ascii_case(asked)) {
         return Ok(kind);
     }
-    let names = || kinds().map(|(name, _)| name);
+    let names = || kinds().map(|(name, _)| name).chain([report::KIND]);
     let hint = match nearest(asked, names()) {
         Some(near) => format!("did you mean {near}?"),
         None => format!("expected one of {}", names().collect::<Vec<_>>().join(", ")),
@@ -67,6 +70,25 @@ fn of_kind((name, schema): Kind) -> Value {
     let mut generator = generator();
     let mut root = frame(name, &format!("A policy of kind {name}."));
     root.extend(envelope(name, schema, &mut generator));
+    root.insert("$defs".to_owned(), Value::Object(generator.take_definitions(true)));
+    Value::Object(root)
+}
+
+/// The schema of what `podwright scan --format json` writes.
+fn of_report() -> Value {
+    let mut generator = generator();
+    let Value::Object(shape) = Report::json_schema(&mut generator).to_value() else {
+        return Value::Null;
+    };
+    let mut root = frame(report::KIND, "What `podwright scan --format json` writes.");
+    root.extend(
+        shape.into_iter().filter(|(key, _)| !matches!(key.as_str(), "$schema" | "title" | "description")),
+    );
+    for (field, value) in [("apiVersion", API_VERSION), ("kind", report::KIND)] {
+        if let Some(property) = root.get_mut("properties").and_then(|properties| properties.get_mut(field)) {
+            property["const"] = json!(value);
+        }
+    }
     root.insert("$defs".to_owned(), Value::Object(generator.take_definitions(true)));
     Value::Object(root)
 }

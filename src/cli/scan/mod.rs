@@ -19,7 +19,8 @@ use super::exit::{BadInput, Exit};
 use super::offline::{Known, Offline, OfflineArgs, TELLING};
 use super::style::Palette;
 use super::values;
-use crate::audit::{Baseline, GroupBy, Report, Settings};
+use crate::audit::policy_report::{self, Dialect};
+use crate::audit::{Baseline, GroupBy, Report, Settings, csv, json, junit, sarif};
 use crate::policy::Action;
 
 /// The flags of `scan`.
@@ -81,6 +82,18 @@ enum Format {
     Table,
     /// The whole report, for programs and for --baseline
     Json,
+    /// A row for each finding, mutation and exemption, for spreadsheets
+    Csv,
+    /// SARIF 2.1.0, for code scanning
+    Sarif,
+    /// JUnit XML, for CI; what --fail-on names are failures
+    Junit,
+    /// PolicyReport objects (wgpolicyk8s.io/v1alpha2), one for each namespace
+    #[value(name = "policyreport")]
+    PolicyReport,
+    /// Report objects (openreports.io/v1alpha1), one for each namespace
+    #[value(name = "openreports")]
+    OpenReports,
 }
 
 /// The mildest action that fails a scan.
@@ -176,7 +189,12 @@ impl Args {
     fn write(&self, report: &Report, output: Output, out: &mut impl Write) -> anyhow::Result<()> {
         match self.format {
             Format::Table => table::write(report, output, out)?,
-            Format::Json => crate::audit::json::write(report, out)?,
+            Format::Json => json::write(report, out)?,
+            Format::Csv => csv::write(report, out)?,
+            Format::Sarif => sarif::write(report, out)?,
+            Format::Junit => junit::write(report, self.fail_on.action(), out)?,
+            Format::PolicyReport => policy_report::write(report, Dialect::PolicyReport, out)?,
+            Format::OpenReports => policy_report::write(report, Dialect::OpenReports, out)?,
         }
         Ok(())
     }

@@ -1,0 +1,40 @@
+//! Every format, as a whole.
+
+use std::fs;
+
+use libtest_mimic::{Failed, Trial};
+
+use crate::support::{folder, report};
+
+/// The formats, with the file that has what is expected of each.
+pub(crate) const FORMATS: &[(&str, &str)] = &[
+    ("table", "report.txt"),
+    ("json", "report.json"),
+    ("csv", "report.csv"),
+    ("sarif", "report.sarif"),
+    ("junit", "report.xml"),
+    ("policyreport", "policyreport.yaml"),
+    ("openreports", "openreports.yaml"),
+];
+
+pub(crate) fn trials() -> Vec<Trial> {
+    let trial = |(format, file): &(&'static str, &'static str)| {
+        let (format, file) = (*format, *file);
+        Trial::test(format!("formats::{format}"), move || golden(format, file))
+    };
+    FORMATS.iter().map(trial).collect()
+}
+
+fn golden(format: &str, file: &str) -> Result<(), Failed> {
+    let written = report(format);
+    let path = folder().join("expected").join(file);
+    if std::env::var_os("UPDATE_SCAN").is_some() {
+        fs::write(&path, &written)?;
+    }
+    let expected = fs::read_to_string(&path).unwrap_or_default();
+    if written == expected {
+        return Ok(());
+    }
+    let diff = similar::TextDiff::from_lines(&expected, &written);
+    Err(diff.unified_diff().header("expected", "written").to_string().into())
+}
