@@ -14,6 +14,7 @@ mod baseline;
 mod collect;
 pub mod csv;
 mod group;
+pub mod html;
 mod identity;
 pub mod json;
 pub mod junit;

@@ -24,6 +24,12 @@ impl Severity {
         listed(kind).unwrap_or(Self::Medium)
     }
 
+    /// Its place among the others, the mildest first.
+    #[must_use]
+    pub const fn rank(self) -> u8 {
+        self as u8
+    }
+
     /// The word.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

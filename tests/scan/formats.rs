@@ -13,6 +13,7 @@ pub(crate) const FORMATS: &[(&str, &str)] = &[
     ("csv", "report.csv"),
     ("sarif", "report.sarif"),
     ("junit", "report.xml"),
+    ("html", "report.html"),
     ("policyreport", "policyreport.yaml"),
     ("openreports", "openreports.yaml"),
 ];

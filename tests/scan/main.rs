@@ -15,10 +15,12 @@
     reason = "a test fails by a panic"
 )]
 
+mod browser;
 mod folding;
 mod formats;
 mod hostile;
 mod outcome;
+mod page;
 mod schemas;
 mod support;
 
@@ -30,6 +32,7 @@ fn main() {
     trials.extend(outcome::trials());
     trials.extend(folding::trials());
     trials.extend(hostile::trials());
+    trials.extend(page::trials(arguments.list));
     trials.extend(schemas::trials(arguments.list));
     libtest_mimic::run(&arguments, trials).exit();
 }

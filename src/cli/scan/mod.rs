@@ -20,7 +20,7 @@ use super::offline::{Known, Offline, OfflineArgs, TELLING};
 use super::style::Palette;
 use super::values;
 use crate::audit::policy_report::{self, Dialect};
-use crate::audit::{Baseline, GroupBy, Report, Settings, csv, json, junit, sarif};
+use crate::audit::{Baseline, GroupBy, Report, Settings, csv, html, json, junit, sarif};
 use crate::policy::Action;
 
 /// The flags of `scan`.
@@ -88,6 +88,8 @@ enum Format {
     Sarif,
     /// JUnit XML, for CI; what --fail-on names are failures
     Junit,
+    /// One HTML file, for people
+    Html,
     /// PolicyReport objects (wgpolicyk8s.io/v1alpha2), one for each namespace
     #[value(name = "policyreport")]
     PolicyReport,
@@ -193,6 +195,7 @@ impl Args {
             Format::Csv => csv::write(report, out)?,
             Format::Sarif => sarif::write(report, out)?,
             Format::Junit => junit::write(report, self.fail_on.action(), out)?,
+            Format::Html => html::write(report, out)?,
             Format::PolicyReport => policy_report::write(report, Dialect::PolicyReport, out)?,
             Format::OpenReports => policy_report::write(report, Dialect::OpenReports, out)?,
         }
