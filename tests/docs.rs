@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::CommandFactory as _;
+use podwright::audit::{Report, csv};
 use podwright::cli::Cli;
 use podwright::engine::{Decision, admit};
 use podwright::mutators::{MUTATORS, OWN_ANNOTATIONS};
@@ -32,7 +33,7 @@ use podwright::view::{Version, View};
 use podwright::{cluster, yaml};
 use prometheus_client::registry::Registry;
 use schemars::generate::SchemaSettings;
-use schemars::{Schema, SchemaGenerator};
+use schemars::{JsonSchema as _, Schema, SchemaGenerator};
 use serde_json::{Value, json};
 
 /// What the schemas of all kinds share; it is told once, in `docs/policies.md`.
@@ -92,6 +93,24 @@ fn the_directories_that_are_told_to_be_refused_are() {
         }
     }
     assert!(count > 40, "only {count} directories were found");
+}
+
+#[test]
+fn every_field_of_a_report_is_told() {
+    let page = Page::read("docs/reports.md");
+    let mut generator = SchemaSettings::draft2020_12().into_generator();
+    let mut parts = vec![Report::json_schema(&mut generator).to_value()];
+    parts.extend(generator.take_definitions(true).into_iter().map(|(_, part)| part));
+    let absent: BTreeSet<_> = parts
+        .iter()
+        .flat_map(words)
+        .filter(|word| {
+            !page.text.contains(&format!("`{word}`")) && !page.text.contains(&format!("\"{word}\""))
+        })
+        .collect();
+    assert!(absent.is_empty(), "not told: {absent:?}");
+    let columns: Vec<_> = csv::COLUMNS.iter().filter(|column| !page.names(column)).collect();
+    assert!(columns.is_empty(), "not told: {columns:?}");
 }
 
 #[test]

@@ -58,6 +58,8 @@ pub struct Collector<'p> {
     teams: BTreeMap<String, Team>,
     namespaces: BTreeMap<String, Namespace>,
     summary: Summary,
+    /// How many Pods ask for what they cannot be given.
+    rejected: u64,
     findings: Vec<Finding>,
     mutations: Vec<Mutation>,
     identities: Identities,
@@ -99,6 +101,7 @@ impl<'p> Collector<'p> {
             teams: BTreeMap::new(),
             namespaces: BTreeMap::new(),
             summary: Summary::default(),
+            rejected: 0,
             findings: Vec::new(),
             mutations: Vec::new(),
             identities: Identities::default(),
@@ -112,6 +115,7 @@ impl<'p> Collector<'p> {
         let is_refused = decision.violations.iter().any(Violation::denies) || !decision.rejections.is_empty();
         let is_affected = is_refused || decision.violations.iter().any(|found| found.exemption.is_none());
         self.summary.objects += 1;
+        self.rejected += u64::from(!decision.rejections.is_empty());
         self.summary.refused += u64::from(is_refused);
         self.summary.affected += u64::from(is_affected);
         let team = self.settings.group_by.team(sighting);
@@ -280,7 +284,7 @@ impl<'p> Collector<'p> {
                     action: finding.action,
                     severity: finding.severity,
                     checked: self.summary.objects,
-                    passed: self.summary.objects,
+                    passed: self.summary.objects - self.rejected,
                     findings: Counts::default(),
                 });
                 rules.len() - 1

@@ -7,7 +7,7 @@ use assert_cmd::cargo::cargo_bin;
 
 use crate::support::Folder;
 
-const COMMANDS: &[&str] = &["inject", "explain", "check", "schema", "completions"];
+const COMMANDS: &[&str] = &["inject", "explain", "scan", "check", "schema", "completions"];
 
 #[test]
 fn every_command_has_examples_that_name_it() {
@@ -45,6 +45,7 @@ fn a_reader_that_leaves_is_no_error() {
         &["inject", "-f", "large.yaml"][..],
         &["explain", "-f", "pods.yaml"],
         &["explain", "-f", "pods.yaml", "-o", "json"],
+        &["scan", "-f", "pods.yaml", "--format", "html"],
     ] {
         let mut child = Command::new(cargo_bin!("podwright"))
             .args(words)

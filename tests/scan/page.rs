@@ -179,6 +179,11 @@ fn screens() {
              .map((one) => one.outerHTML.slice(0, 90))"
         ));
         assert!(needed.as_u64().unwrap() <= u64::from(width), "{needed} pixels at {width}: {wide:#}");
+        let spilt = browser.eval(
+            "[...document.querySelectorAll('td, td *')].filter((one) => one.getBoundingClientRect().right \
+             > one.closest('.scroll').getBoundingClientRect().right + 1).map((one) => one.outerHTML.slice(0, 90))",
+        );
+        assert_eq!(spilt, json!([]), "at {width}");
         backgrounds.push(browser.eval("getComputedStyle(document.body).backgroundColor"));
         assert_eq!(browser.complaints(), [""; 0]);
         browser.picture(&file.with_file_name(format!("report-{width}-{scheme}.png")));

@@ -39,6 +39,7 @@
     label.append(Object.assign(document.createElement("span"), { textContent: "Sort by" }), select);
     select.append(...all("th", table).map((head, column) => new Option(head.textContent, column)));
     select.prepend(new Option("", ""));
+    select.selectedIndex = 0;
     select.addEventListener("input", (event) => {
       event.stopPropagation();
       if (select.value !== "") sort(table, Number(select.value));
