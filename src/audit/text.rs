@@ -8,8 +8,8 @@ use serde_json::{Map, Value};
 const NAME: usize = 256;
 /// The longest sentence.
 const SENTENCE: usize = 1024;
-/// The most items of one list, and of one object, in a fact.
-const ITEMS: usize = 64;
+/// The most items of one list, and of one object, in a fact: as many as a StatefulSet has Pods whose addresses are told.
+const ITEMS: usize = 1024;
 
 /// A name: of an object, a field, a file.
 pub(super) fn name(text: &str) -> String {

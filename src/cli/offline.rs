@@ -19,7 +19,9 @@ use crate::pod::{Pod, Workload};
 use crate::policy::Subject;
 use crate::policy_set::{LoadErrors, PolicySet};
 use crate::validators::Violation;
-use crate::view::{Maker, SetName, StatefulSet, StatefulSets, Version, View};
+use crate::view::{
+    ClaimName, Maker, NodeVolume, SetName, StatefulSet, StatefulSets, Version, View, VolumeSpec,
+};
 
 /// What decisions are made from.
 #[derive(Debug, clap::Args)]
@@ -91,6 +93,9 @@ impl OfflineArgs {
                 };
                 Arc::make_mut(of_maker).insert(name, set);
             }
+            if let Some((name, volume)) = node_volume(&object) {
+                known.node_volumes.insert(volume.claim.clone(), (name, volume));
+            }
         }
     }
 
@@ -106,6 +111,7 @@ impl OfflineArgs {
                 oldest_kubelet: self.kubernetes_version,
                 namespaces: Arc::new(known.namespaces),
                 stateful_sets: known.stateful_sets,
+                node_volumes: Arc::new(known.node_volumes),
                 ..View::default()
             },
             now: Now::or_present(self.now.as_ref()),
@@ -202,18 +208,27 @@ fn unquoted(pod: &Pod) -> Vec<Rejection> {
 pub(super) struct Known {
     namespaces: HashMap<String, Labels>,
     stateful_sets: StatefulSets,
+    node_volumes: HashMap<ClaimName, (String, NodeVolume)>,
 }
 
 type Labels = Arc<BTreeMap<String, String>>;
 
 /// The kinds that tell of the cluster: a text without any of these words tells nothing.
-pub(super) const TELLING: &[&str] = &["Namespace", "StatefulSet"];
+pub(super) const TELLING: &[&str] = &["Namespace", "StatefulSet", "PersistentVolume"];
 
 fn stateful_set(object: &Object<'_>, default_namespace: &str) -> Option<(SetName, Arc<StatefulSet>)> {
     let maker = Maker::of(object.group, object.kind)?;
     let namespace = object.metadata("namespace").unwrap_or(default_namespace).to_owned();
     let name = SetName { maker, namespace, name: object.metadata("name")?.to_owned() };
     Some((name, Arc::new(StatefulSet::read(object.value))))
+}
+
+/// A PersistentVolume that is a path of a node and bound to a claim, and its name.
+fn node_volume(object: &Object<'_>) -> Option<(String, NodeVolume)> {
+    if object.kind != "PersistentVolume" || !object.group.is_empty() {
+        return None;
+    }
+    Some((object.metadata("name")?.to_owned(), VolumeSpec::read(object.value).node_volume()?))
 }
 
 /// A Namespace's name and labels.

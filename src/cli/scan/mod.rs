@@ -36,7 +36,7 @@ that it takes little memory however many Pods they hold.",
     after_long_help = "\
 Examples:
   podwright scan -f manifests/ -R
-  kubectl get pods,namespaces -A -o json | podwright scan -f - --format html -o report.html
+  kubectl get pods,namespaces,statefulsets,pv -A -o json | podwright scan -f - --format html -o report.html
   podwright scan -f manifests/ -R --format json -o today.json --baseline yesterday.json
   podwright scan -f manifests/ -R --format sarif -o podwright.sarif --fail-on warn
 
