@@ -39,9 +39,8 @@ struct Suite<'a> {
 
 impl Suite<'_> {
     fn write(&self, xml: &mut Writer<impl Write>) -> io::Result<()> {
-        let findings: Vec<_> =
-            self.report.findings.iter().filter(|finding| finding.at.team == self.team.name).collect();
-        let quiet: Vec<_> = self.report.rules.iter().filter(|rule| !found_any(rule, &findings)).collect();
+        let findings = self.report.findings_of(self.team);
+        let quiet: Vec<_> = self.report.rules.iter().filter(|rule| !found_any(rule, findings)).collect();
         let failures = findings.iter().filter(|finding| self.fails(finding)).count();
         let name = if self.team.name.is_empty() { "(no team)" } else { &self.team.name };
         let (id, tests) = (self.id.to_string(), (findings.len() + quiet.len()).to_string());
@@ -112,7 +111,7 @@ impl Suite<'_> {
     }
 }
 
-fn found_any(rule: &Rule, findings: &[&Finding]) -> bool {
+fn found_any(rule: &Rule, findings: &[Finding]) -> bool {
     findings.iter().any(|finding| finding.rule == rule.name)
 }
 

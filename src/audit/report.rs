@@ -459,6 +459,14 @@ impl Exemption {
 }
 
 impl Report {
+    /// The findings of one team; they stand together.
+    #[must_use]
+    pub fn findings_of(&self, team: &Team) -> &[Finding] {
+        let start = self.findings.partition_point(|finding| finding.at.team < team.name);
+        let end = self.findings.partition_point(|finding| finding.at.team <= team.name);
+        self.findings.get(start..end).unwrap_or_default()
+    }
+
     /// Whether something was found about which an action as strict as this one, or stricter, is taken.
     #[must_use]
     pub fn has_at_least(&self, action: Action) -> bool {

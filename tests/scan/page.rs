@@ -145,7 +145,8 @@ fn filtering() {
     // A name in a chart shows its findings.
     browser.click("button.pick[data-column=team][data-value=shop]");
     browser.until("a name filters", &shows("shop", &|finding| finding["team"] == "shop"));
-    let choices: [(&str, &str, fn(&Value) -> bool); 4] = [
+    type Choice = (&'static str, &'static str, fn(&Value) -> bool);
+    let choices: [Choice; 4] = [
         ("outcome", "exempt", |finding| finding.get("exemption").is_some()),
         ("status", "new", |finding| finding["status"] == "new"),
         ("severity", "low", |finding| finding["severity"] == "low"),

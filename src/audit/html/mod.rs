@@ -136,10 +136,10 @@ fn tiles(report: &Report) -> Vec<Tile> {
         change: before.map(|before| change(count(&before), count(&now))),
     };
     vec![
-        tile("Denied", "deny", "keep their Pod out", |counts| counts.deny),
-        tile("Warned", "warn", "are shown to the author", |counts| counts.warn),
-        tile("Recorded", "audit", "are recorded only", |counts| counts.audit),
-        tile("Exempt", "exempt", "are excused for now", |counts| counts.exempt),
+        tile("Denied", "deny", "findings that keep a Pod out", |counts| counts.deny),
+        tile("Warned", "warn", "findings shown to the author", |counts| counts.warn),
+        tile("Recorded", "audit", "findings that are recorded", |counts| counts.audit),
+        tile("Exempt", "exempt", "findings excused for now", |counts| counts.exempt),
     ]
 }
 

@@ -29,9 +29,7 @@ pub(super) fn write(report: &Report, output: Output, out: &mut impl Write) -> io
     }
     teams(report, output, out)?;
     for team in &report.teams {
-        let findings: Vec<_> =
-            report.findings.iter().filter(|finding| finding.at.team == team.name).collect();
-        write_findings(team, &findings, output, out)?;
+        write_findings(team, report.findings_of(team), output, out)?;
     }
     mutations(&report.mutations, output, out)?;
     exemptions(&report.exemptions, output, out)
@@ -67,12 +65,7 @@ fn teams(report: &Report, output: Output, out: &mut impl Write) -> io::Result<()
     lines(&table, output.palette, out)
 }
 
-fn write_findings(
-    team: &Team,
-    findings: &[&Finding],
-    output: Output,
-    out: &mut impl Write,
-) -> io::Result<()> {
+fn write_findings(team: &Team, findings: &[Finding], output: Output, out: &mut impl Write) -> io::Result<()> {
     if findings.is_empty() {
         return Ok(());
     }
