@@ -16,6 +16,7 @@ mod pki;
 mod pods;
 mod process;
 mod reinvocation;
+mod reports;
 mod rules;
 mod second_webhook;
 mod together;
@@ -62,6 +63,7 @@ const TRIALS: &[Row] = &[
         corpus::asking_for_everything,
     ),
     ("all mutators on one Pod give one that is accepted", together::everything),
+    ("policy reports of a scan are taken as they are", reports::are_taken),
     ("without the webhook, Fail refuses a Pod and Ignore lets it through", outage::failure_policies),
 ];
 

@@ -17,6 +17,8 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("outcome::teams_are_told_by_label", labels),
         trial("outcome::an_expired_exemption_excuses_nothing", expiry),
         trial("outcome::a_report_goes_to_a_file", to_file),
+        trial("outcome::policy_reports_stay_small", shards),
+        trial("outcome::two_alike_on_one_workload_stay_two", twins),
         trial("outcome::colours_are_for_those_who_ask", colours),
     ]
 }
@@ -211,4 +213,60 @@ fn colours() {
     let plain = run("NO_COLOR");
     assert!(!plain.contains('\u{1b}'));
     assert!(plain.lines().skip(2).all(|line| line.chars().count() <= 80), "{plain}");
+}
+
+/// A file of Pods, each with so many paths of the node.
+fn pods(count: usize, volumes: usize) -> tempfile::NamedTempFile {
+    let volumes: Vec<_> =
+        (0..volumes).map(|volume| format!("{{name: v{volume}, hostPath: {{path: /etc}}}}")).collect();
+    let pod = format!(
+        "---\napiVersion: v1\nkind: Pod\nmetadata: {{name: a}}\nspec: {{volumes: [{}]}}\n",
+        volumes.join(", ")
+    );
+    let file = tempfile::Builder::new().suffix(".yaml").tempfile().unwrap();
+    fs::write(file.path(), pod.repeat(count)).unwrap();
+    file
+}
+
+fn shards() {
+    let output = scan(&[
+        "-f",
+        pods(250, 1).path().to_str().unwrap(),
+        "--policies",
+        "policies.yaml",
+        "--format",
+        "policyreport",
+    ]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    let reports: Vec<Value> = podwright::yaml::documents(&text)
+        .into_iter()
+        .map(|document| podwright::yaml::read(document).unwrap())
+        .filter(|report: &Value| report["kind"] == "PolicyReport")
+        .collect();
+    let told: Vec<_> = reports
+        .iter()
+        .map(|report| {
+            (
+                report["metadata"]["name"].as_str().unwrap(),
+                report["results"].as_array().unwrap().len(),
+                report["summary"]["fail"].as_u64(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [("podwright", 100, Some(100)), ("podwright-2", 100, Some(100)), ("podwright-3", 50, Some(50))]
+    );
+}
+
+fn twins() {
+    let two = compared(pods(1, 2).path().to_str().unwrap(), None, &[]);
+    let ids: Vec<_> = two["findings"].as_array().unwrap().iter().map(|finding| &finding["id"]).collect();
+    assert_eq!(ids.len(), 2);
+    assert_ne!(ids[0], ids[1]);
+    let one = compared(pods(1, 1).path().to_str().unwrap(), Some(&two), &[]);
+    assert_eq!(
+        (&one["trend"]["unchanged"], &one["trend"]["fixed"], &one["trend"]["new"]),
+        (&1.into(), &1.into(), &0.into())
+    );
 }

@@ -1,0 +1,77 @@
+//! Policy reports of a scan, as objects of a cluster that has their definitions.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use assert_cmd::cargo::cargo_bin;
+use podwright::yaml;
+use serde_json::Value;
+
+use crate::api::SOON;
+use crate::process::within;
+use crate::world::World;
+
+const DEFINITIONS: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+
+/// The API server takes them as they are, and drops no field.
+pub(crate) fn are_taken(world: &World) {
+    let scan = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scan");
+    let schemas = Command::new(scan.join("fetch-schemas")).output().unwrap();
+    let folder = String::from_utf8(schemas.stdout).unwrap().trim().to_owned();
+    if !schemas.status.success() {
+        eprintln!("skipped: {folder}");
+        return;
+    }
+    let namespace = world.unserved();
+    for (format, group, resources) in [
+        ("policyreport", "wgpolicyk8s.io", ["policyreports", "clusterpolicyreports"]),
+        ("openreports", "openreports.io", ["reports", "clusterreports"]),
+    ] {
+        for resource in resources {
+            define(world, &Path::new(&folder).join(format!("{group}_{resource}.yaml")));
+        }
+        let output = Command::new(cargo_bin!("podwright"))
+            .args(["scan", "-f", "manifests", "--policies", "policies.yaml", "--format", format])
+            .current_dir(&scan)
+            .output()
+            .unwrap();
+        let written = String::from_utf8(output.stdout).unwrap();
+        for (number, document) in yaml::documents(&written).into_iter().enumerate() {
+            let mut object: Value = yaml::read(document).unwrap();
+            let version = object["apiVersion"].as_str().unwrap().to_owned();
+            object["metadata"]["name"] = format!("podwright-{number}").into();
+            let collection = if object["metadata"].get("namespace").is_some() {
+                object["metadata"]["namespace"] = namespace.name().into();
+                namespace.path(&format!("/apis/{version}"), resources[0])
+            } else {
+                format!("/apis/{version}/{}", resources[1])
+            };
+            // The definition is served a moment after it is established.
+            let kept =
+                within(SOON, "the kind is served", || match world.api().create(&collection, &object) {
+                    Err(error) if error.contains("not found") => None,
+                    answer => Some(answer),
+                });
+            let kept = kept.unwrap().unwrap();
+            for field in ["results", "summary", "source"] {
+                assert_eq!(kept.get(field), object.get(field), "{field} of {}", object["kind"]);
+            }
+        }
+    }
+}
+
+/// Adds a kind, and waits until it is known.
+fn define(world: &World, file: &Path) {
+    let text = fs::read_to_string(file).unwrap();
+    let definition: Value = yaml::read(yaml::documents(&text)[0]).unwrap();
+    let name = definition["metadata"]["name"].as_str().unwrap();
+    world.api().create(DEFINITIONS, &definition).unwrap();
+    let path = format!("{DEFINITIONS}/{name}");
+    let is_established = || {
+        let kept = world.api().get(&path).ok()?;
+        let conditions = kept["status"]["conditions"].as_array()?;
+        conditions.iter().any(|one| one["type"] == "Established" && one["status"] == "True").then_some(())
+    };
+    within(SOON, "the kind is established", is_established).unwrap();
+}
