@@ -14,7 +14,7 @@ use super::exit::BadInput;
 use crate::{input, yaml};
 
 /// The most that one file may have: the Pods of a large cluster are some 100 MiB.
-const MOST_BYTES: u64 = 256 * 1024 * 1024;
+pub(super) const MOST_BYTES: u64 = 256 * 1024 * 1024;
 
 /// Which manifests a command reads.
 #[derive(Debug, clap::Args)]

@@ -92,6 +92,8 @@ fn what_never_ends_is_not_read_to_its_end() {
         "inject -f /dev/zero",
         "inject -f -",
         "explain -f /dev/zero",
+        "scan -f /dev/zero",
+        "scan -f /dev/null --baseline /dev/zero",
         "check /dev/zero",
         "inject -f - --policies /dev/zero",
         "serve --no-cluster --policies /dev/zero --local",

@@ -14,13 +14,14 @@ use clap::ValueEnum;
 use self::fold::Fold;
 use self::output::Output;
 use self::pieces::Input;
-use super::documents::InputArgs;
+use super::documents::{InputArgs, MOST_BYTES};
 use super::exit::{BadInput, Exit};
 use super::offline::{Known, Offline, OfflineArgs, TELLING};
 use super::style::Palette;
 use super::values;
 use crate::audit::policy_report::{self, Dialect};
 use crate::audit::{Baseline, GroupBy, Report, Settings, csv, html, json, junit, sarif};
+use crate::input;
 use crate::policy::Action;
 
 /// The flags of `scan`.
@@ -211,7 +212,7 @@ impl Args {
     fn baseline(&self) -> Result<Option<Baseline>, BadInput> {
         let Some(path) = &self.baseline else { return Ok(None) };
         let located = |error: &dyn std::fmt::Display| BadInput::from(format!("{}: {error}", path.display()));
-        let bytes = fs::read(path).map_err(|error| located(&error))?;
+        let bytes = input::read(path, MOST_BYTES).map_err(|error| located(&error))?;
         Baseline::read(&bytes).map(Some).map_err(|error| located(&error))
     }
 

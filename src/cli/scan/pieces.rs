@@ -1,13 +1,14 @@
 //! Manifests a piece at a time: so much is held in memory as one piece needs, however long a file is.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Cursor};
+use std::io::{BufRead, BufReader, Cursor, Read as _};
 
+use bytesize::ByteSize;
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::cli::documents::{self, Document, Format, Source, Stream};
+use crate::cli::documents::{self, Document, Format, MOST_BYTES, Source, Stream};
 use crate::cli::exit::BadInput;
 
 /// How much YAML makes a piece; a longer document is one by itself.
@@ -83,7 +84,11 @@ impl Pieces<'_> {
         let (mut piece, mut line) = (Vec::new(), Vec::new());
         let (mut lines, mut lines_before) = (0, 0);
         let mut is_directive = false;
-        while reader.read_until(b'\n', &mut line).map_err(|error| self.unreadable(&error))? > 0 {
+        // A path can lead to what never ends.
+        let mut next_line = |line: &mut Vec<u8>, held: usize| {
+            reader.by_ref().take((MOST_BYTES + 1).saturating_sub(held as u64)).read_until(b'\n', line)
+        };
+        while next_line(&mut line, piece.len()).map_err(|error| self.unreadable(&error))? > 0 {
             let is_marker = line
                 .strip_prefix(b"---")
                 .is_some_and(|rest| rest.first().is_none_or(u8::is_ascii_whitespace));
@@ -97,6 +102,15 @@ impl Pieces<'_> {
             }
             lines += 1;
             piece.append(&mut line);
+            if piece.len() as u64 > MOST_BYTES {
+                let most = ByteSize(MOST_BYTES).display().iec();
+                let line = lines_before + 1;
+                return Err(format!(
+                    "{}:{line}: expected at most {most} in one document, found more",
+                    self.name
+                )
+                .into());
+            }
         }
         self.yaml_piece(piece, lines_before)
     }
