@@ -63,7 +63,6 @@ const TRIALS: &[Row] = &[
         corpus::asking_for_everything,
     ),
     ("all mutators on one Pod give one that is accepted", together::everything),
-    ("policy reports of a scan are taken as they are", reports::are_taken),
     ("without the webhook, Fail refuses a Pod and Ignore lets it through", outage::failure_policies),
 ];
 
@@ -78,6 +77,9 @@ const CONTROLLED: &[Row] = &[
     ("a refused Pod leaves an event on its owner", host_path::event_on_the_owner),
     ("an annotated Job ends, or its events say why it gets no Pod", log_sidecar::job),
 ];
+
+/// They too, but need the official definitions of policy reports.
+const DEFINED: &[Row] = &[("policy reports of a scan are taken as they are", reports::are_taken)];
 
 /// Each of them runs while nothing else does.
 const ALONE: &[Row] = &[
@@ -94,7 +96,7 @@ const ALONE: &[Row] = &[
 
 fn main() -> ExitCode {
     let mut args = Arguments::from_args();
-    let all = || TRIALS.iter().chain(CONTROLLED).chain(ALONE).map(|&(name, _)| name);
+    let all = || TRIALS.iter().chain(CONTROLLED).chain(DEFINED).chain(ALONE).map(|&(name, _)| name);
     // Trials wait most of their time.
     args.test_threads = args.test_threads.or(Some(all().count()));
     let listed = |name: &str| Trial::test(name, || Ok(()));
@@ -134,6 +136,13 @@ fn main() -> ExitCode {
         true => together(row),
         false => Trial::ignorable_test(row.0, || Ok(Completion::ignored_with("no kube-controller-manager"))),
     };
+    let defined = |row: &Row| match reports::definitions() {
+        Some(_) => together(row),
+        None => {
+            eprintln!("skipped: {}: PODWRIGHT_REPORT_SCHEMAS names no folder, see CONTRIBUTING.md", row.0);
+            Trial::ignorable_test(row.0, || Ok(Completion::ignored_with("no official definitions")))
+        }
+    };
     let alone = |&(name, trial): &Row| {
         let world = Arc::clone(&world);
         Trial::test(name, move || {
@@ -141,8 +150,12 @@ fn main() -> ExitCode {
             Ok(())
         })
     };
-    let trials =
-        TRIALS.iter().map(together).chain(CONTROLLED.iter().map(controlled)).chain(ALONE.iter().map(alone));
+    let trials = TRIALS
+        .iter()
+        .map(together)
+        .chain(CONTROLLED.iter().map(controlled))
+        .chain(DEFINED.iter().map(defined))
+        .chain(ALONE.iter().map(alone));
     let conclusion = libtest_mimic::run(&args, trials.collect());
     drop(world); // stops everything; leaving by `exit` would not
     conclusion.exit_code()

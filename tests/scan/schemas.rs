@@ -1,6 +1,7 @@
 //! What others have laid down for their formats: the official schemas, and our own.
 //!
-//! `fetch-schemas` brings the official ones, which are not ours to keep here, into `~/.cache/podwright`.
+//! That of SARIF comes with a crate. The others are nobody's package and not ours to keep here: they are read from the
+//! folder that `PODWRIGHT_REPORT_SCHEMAS` names.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,10 +15,13 @@ use serde_json::{Value, json};
 use crate::support::{self, report, trial};
 
 pub(crate) fn trials(only_list: bool) -> Vec<Trial> {
-    let schemas = if only_list { None } else { fetch() };
+    let schemas = support::schemas();
     let linter = !only_list && Command::new("xmllint").arg("--version").output().is_ok();
     if !linter && !only_list {
         eprintln!("skipped: xmllint is missing (Debian: libxml2-utils)");
+    }
+    if schemas.is_none() && !only_list {
+        eprintln!("skipped: {}", support::NO_SCHEMAS);
     }
     let official = |name: &str, is_there: bool, test: fn(&Path)| {
         let found = schemas.clone();
@@ -26,21 +30,10 @@ pub(crate) fn trials(only_list: bool) -> Vec<Trial> {
     };
     vec![
         trial("schemas::json_is_as_our_own_schema_says", own),
-        official("sarif_is_as_oasis_says", true, sarif),
+        trial("schemas::sarif_is_as_oasis_says", sarif),
         official("junit_is_as_windy_road_says", linter, junit),
         official("policy_reports_are_as_their_definitions_say", true, policy_reports),
     ]
-}
-
-/// The folder of the official schemas; where they cannot be had, one line says so.
-fn fetch() -> Option<PathBuf> {
-    let output = Command::new(support::folder().join("fetch-schemas")).output().unwrap();
-    let told = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-    if output.status.success() {
-        return Some(told.into());
-    }
-    eprintln!("skipped: {told}");
-    None
 }
 
 fn own() {
@@ -55,9 +48,20 @@ fn own() {
     assert!(!validator.is_valid(&json!({})));
 }
 
-fn sarif(schemas: &Path) {
-    let schema = fs::read_to_string(schemas.join("sarif-schema-2.1.0.json")).unwrap();
+fn sarif() {
+    let schema = fs::read_to_string(package("serde-sarif").join("src/schema.json")).unwrap();
+    // A bracket that closes nothing, which only JavaScript forgives; later editions do without.
+    let schema = schema.replace("{2}]?$", "{2}$");
     hold(&serde_json::from_str(&schema).unwrap(), &serde_json::from_str(&report("sarif")).unwrap());
+}
+
+/// The folder of a crate that the tests depend on.
+fn package(name: &str) -> PathBuf {
+    let output = Command::new(env!("CARGO")).args(["metadata", "--locked", "--format-version", "1"]).output();
+    let metadata: Value = serde_json::from_slice(&output.unwrap().stdout).unwrap();
+    let packages = metadata["packages"].as_array().unwrap();
+    let found = packages.iter().find(|package| package["name"] == name).unwrap();
+    Path::new(found["manifest_path"].as_str().unwrap()).parent().unwrap().to_owned()
 }
 
 fn junit(schemas: &Path) {

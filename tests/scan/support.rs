@@ -56,3 +56,12 @@ pub(crate) fn report(format: &str) -> String {
 pub(crate) fn json() -> Value {
     serde_json::from_str(&report("json")).unwrap()
 }
+
+/// Why trials that need official schemas are skipped.
+pub(crate) const NO_SCHEMAS: &str = "PODWRIGHT_REPORT_SCHEMAS names no folder of official schemas; CONTRIBUTING.md says \
+                                     which and where they are";
+
+/// The folder of the official schemas, where there is one.
+pub(crate) fn schemas() -> Option<PathBuf> {
+    std::env::var_os("PODWRIGHT_REPORT_SCHEMAS").map(PathBuf::from).filter(|folder| folder.is_dir())
+}
