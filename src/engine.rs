@@ -1,11 +1,12 @@
 //! `decide`: one review in, one decision out. Pure: no I/O, no clock but the one passed in.
 
+mod audit;
 mod template;
 mod told;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
-use std::fmt::{self, Display};
+use std::fmt::Display;
 
 use jiff::Timestamp;
 use json_patch::PatchOperation;
@@ -59,7 +60,7 @@ pub struct Decision {
     pub violations: Vec<Violation>,
     /// What the Pod asks for and cannot be given.
     pub rejections: Vec<Rejection>,
-    /// What the mutators did.
+    /// What the mutators worked out; what of it is done says [`Decision::made`].
     pub mutations: Vec<Mutation>,
     /// Our own bug, if the result did not verify: the edits were dropped.
     pub fault: Option<String>,
@@ -408,6 +409,23 @@ fn state(draft: &mut Draft<'_>, generation: &str, mutations: &[Mutation]) {
 }
 
 impl Decision {
+    /// Whether it did or found something.
+    #[must_use]
+    pub fn is_notable(&self) -> bool {
+        self.refusal.is_some()
+            || self.fault.is_some()
+            || !self.operations.is_empty()
+            || !self.violations.is_empty()
+            || !self.warnings.is_empty()
+    }
+
+    /// The mutations that are made: none of a Pod that is refused, of one that has them already, or of the template of
+    /// a workload.
+    #[must_use]
+    pub fn made(&self) -> &[Mutation] {
+        if self.refusal.is_none() && !self.operations.is_empty() { &self.mutations } else { &[] }
+    }
+
     /// The StatefulSet that has to be known to decide otherwise.
     #[must_use]
     pub fn lack(&self) -> Option<&SetName> {
@@ -461,34 +479,8 @@ impl Decision {
         if !told.is_empty() {
             self.refusal = Some(Refusal { code, message: format!("podwright: {told}") });
         }
-        self.annotate(generation);
+        self.audit_annotations = audit::annotations(&self, generation);
         self
-    }
-
-    fn annotate(&mut self, generation: &str) {
-        let mutations = self.mutations.iter().map(|it| format!("{}/{}", it.kind, it.policy));
-        let mutations = told::joined(mutations);
-        let violations = told::joined(self.violations.iter().map(Verdict));
-        for (key, text) in [("mutations", mutations), ("violations", violations)] {
-            if !text.is_empty() {
-                self.audit_annotations.insert(key.to_owned(), text);
-            }
-        }
-        if !self.audit_annotations.is_empty() {
-            self.audit_annotations.insert("generation".to_owned(), generation.to_owned());
-        }
-    }
-}
-
-/// A violation, and what comes of it.
-struct Verdict<'a>(&'a Violation);
-
-impl Display for Verdict<'_> {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0.exemption {
-            None => write!(out, "{}: {}", self.0.action.as_str(), self.0),
-            Some(name) => write!(out, "exempt by {name}: {}", self.0),
-        }
     }
 }
 

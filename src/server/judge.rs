@@ -175,9 +175,9 @@ fn refusal(status: StatusCode, uid: &str, api_version: &str, code: StatusCode, m
 fn tell(app: &App, endpoint: Endpoint, request: &Request<'_>, decision: &Decision, took: Duration) {
     let (endpoint, outcome) = (name(endpoint), outcome(decision));
     app.metrics.review(endpoint, outcome, took);
-    // A workload's template has mutations too, but none that is made.
-    let made = decision.mutations.iter().filter(|_| !decision.operations.is_empty());
-    made.for_each(|mutation| app.metrics.edit(mutation.kind, &mutation.policy));
+    for mutation in decision.made() {
+        app.metrics.edit(mutation.kind, &mutation.policy);
+    }
     for violation in &decision.violations {
         app.metrics.violation(violation.kind, &violation.policy, violation.action.as_str());
     }
