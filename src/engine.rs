@@ -32,6 +32,17 @@ pub enum Endpoint {
     Validate,
 }
 
+impl Endpoint {
+    /// The word that logs, metrics and audit records use.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Mutate => "mutate",
+            Self::Validate => "validate",
+        }
+    }
+}
+
 /// One review and when it was asked.
 #[derive(Debug, Clone, Copy)]
 pub struct Question<'a> {
@@ -64,6 +75,10 @@ pub struct Decision {
     pub mutations: Vec<Mutation>,
     /// Our own bug, if the result did not verify: the edits were dropped.
     pub fault: Option<String>,
+    /// The workload that the Pod belongs to, or that is itself under review; `None` where that was not looked at.
+    pub workload: Option<Workload>,
+    /// The policies that it was decided by; empty where nothing was done or found.
+    pub generation: String,
 }
 
 /// Why the object is refused.
@@ -79,6 +94,14 @@ pub struct Refusal {
 /// Decides one review.
 #[must_use]
 pub fn decide(policies: &PolicySet, view: &View, question: &Question<'_>) -> Decision {
+    let mut decision = decide_object(policies, view, question);
+    if decision.is_notable() {
+        decision.generation.clone_from(&policies.generation);
+    }
+    decision
+}
+
+fn decide_object(policies: &PolicySet, view: &View, question: &Question<'_>) -> Decision {
     let request = question.request;
     let namespace = request.namespace.as_deref().unwrap_or_default();
     let is_write = matches!(request.operation, Operation::Create | Operation::Update);
@@ -121,7 +144,7 @@ fn decide_pod(
     pod: &Pod,
 ) -> Decision {
     let subject = Subject::new(namespace, Workload::of(pod), pod, view).with_own(policies.own());
-    match (question.endpoint, question.request.operation) {
+    let decision = match (question.endpoint, question.request.operation) {
         (Endpoint::Mutate, Operation::Create) => admit(policies, &subject, question.now),
         // What a Pod is made of cannot change after its creation.
         (Endpoint::Mutate, _) => Decision::default(),
@@ -130,7 +153,8 @@ fn decide_pod(
             let before = before.and_then(|raw| Pod::parse(raw.get()).ok());
             judge_final(policies, &subject, before.as_ref(), question.now)
         }
-    }
+    };
+    Decision { workload: Some(subject.workload), ..decision }
 }
 
 /// Decides a Pod as its author wrote it: validators judge it, mutators edit it.
@@ -216,7 +240,8 @@ fn decide_scale(policies: &PolicySet, view: &View, request: &Request<'_>, namesp
     let (Some(maker), Some(replicas)) = (maker, replicas) else { return Decision::default() };
     let set = SetName { maker, namespace: namespace.to_owned(), name };
     let rejection = mutators::judge_scale(policies.mutators(), view, &set, replicas);
-    let decision = Decision { rejections: rejection.into_iter().collect(), ..Decision::default() };
+    let workload = Some(Workload::new("StatefulSet", &resource.group, &set.name));
+    let decision = Decision { rejections: rejection.into_iter().collect(), workload, ..Decision::default() };
     decision.conclude(&policies.generation)
 }
 

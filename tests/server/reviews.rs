@@ -31,7 +31,7 @@ fn refused(code: u16) -> Decision {
 }
 
 /// Decides as the uid says.
-fn by_uid(question: &Question<'_>) -> Decision {
+pub(crate) fn by_uid(question: &Question<'_>) -> Decision {
     match &*question.request.uid {
         "patched" => edited(),
         "denied" => refused(403),
