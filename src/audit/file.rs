@@ -68,7 +68,7 @@ impl File {
         let line = if self.is_torn { Cow::Owned([b"\n", line].concat()) } else { Cow::Borrowed(line) };
         if let Err(error) = file.write_all(&line) {
             // A part of it must not stay, nor run into the next line.
-            self.is_torn = !before.is_some_and(|before| file.set_len(before).is_ok());
+            self.is_torn = before.is_none_or(|before| file.set_len(before).is_err());
             return Err(error);
         }
         self.is_torn = false;
