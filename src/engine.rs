@@ -1,11 +1,12 @@
 //! `decide`: one review in, one decision out. Pure: no I/O, no clock but the one passed in.
 
+mod audit;
 mod template;
 mod told;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
-use std::fmt::{self, Display};
+use std::fmt::Display;
 
 use jiff::Timestamp;
 use json_patch::PatchOperation;
@@ -29,6 +30,17 @@ pub enum Endpoint {
     Mutate,
     /// `/validate`: the Pod as it will be kept; it is only judged.
     Validate,
+}
+
+impl Endpoint {
+    /// The word that logs, metrics and audit records use.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Mutate => "mutate",
+            Self::Validate => "validate",
+        }
+    }
 }
 
 /// One review and when it was asked.
@@ -59,10 +71,14 @@ pub struct Decision {
     pub violations: Vec<Violation>,
     /// What the Pod asks for and cannot be given.
     pub rejections: Vec<Rejection>,
-    /// What the mutators did.
+    /// What the mutators worked out; what of it is done says [`Decision::made`].
     pub mutations: Vec<Mutation>,
     /// Our own bug, if the result did not verify: the edits were dropped.
     pub fault: Option<String>,
+    /// The workload that the Pod belongs to, or that is itself under review; `None` where that was not looked at.
+    pub workload: Option<Workload>,
+    /// The policies that it was decided by; empty where nothing was done or found.
+    pub generation: String,
 }
 
 /// Why the object is refused.
@@ -78,6 +94,14 @@ pub struct Refusal {
 /// Decides one review.
 #[must_use]
 pub fn decide(policies: &PolicySet, view: &View, question: &Question<'_>) -> Decision {
+    let mut decision = decide_object(policies, view, question);
+    if decision.is_notable() {
+        decision.generation.clone_from(&policies.generation);
+    }
+    decision
+}
+
+fn decide_object(policies: &PolicySet, view: &View, question: &Question<'_>) -> Decision {
     let request = question.request;
     let namespace = request.namespace.as_deref().unwrap_or_default();
     let is_write = matches!(request.operation, Operation::Create | Operation::Update);
@@ -120,7 +144,7 @@ fn decide_pod(
     pod: &Pod,
 ) -> Decision {
     let subject = Subject::new(namespace, Workload::of(pod), pod, view).with_own(policies.own());
-    match (question.endpoint, question.request.operation) {
+    let decision = match (question.endpoint, question.request.operation) {
         (Endpoint::Mutate, Operation::Create) => admit(policies, &subject, question.now),
         // What a Pod is made of cannot change after its creation.
         (Endpoint::Mutate, _) => Decision::default(),
@@ -129,7 +153,8 @@ fn decide_pod(
             let before = before.and_then(|raw| Pod::parse(raw.get()).ok());
             judge_final(policies, &subject, before.as_ref(), question.now)
         }
-    }
+    };
+    Decision { workload: Some(subject.workload), ..decision }
 }
 
 /// Decides a Pod as its author wrote it: validators judge it, mutators edit it.
@@ -215,7 +240,8 @@ fn decide_scale(policies: &PolicySet, view: &View, request: &Request<'_>, namesp
     let (Some(maker), Some(replicas)) = (maker, replicas) else { return Decision::default() };
     let set = SetName { maker, namespace: namespace.to_owned(), name };
     let rejection = mutators::judge_scale(policies.mutators(), view, &set, replicas);
-    let decision = Decision { rejections: rejection.into_iter().collect(), ..Decision::default() };
+    let workload = Some(Workload::new("StatefulSet", &resource.group, &set.name));
+    let decision = Decision { rejections: rejection.into_iter().collect(), workload, ..Decision::default() };
     decision.conclude(&policies.generation)
 }
 
@@ -408,6 +434,23 @@ fn state(draft: &mut Draft<'_>, generation: &str, mutations: &[Mutation]) {
 }
 
 impl Decision {
+    /// Whether it did or found something.
+    #[must_use]
+    pub fn is_notable(&self) -> bool {
+        self.refusal.is_some()
+            || self.fault.is_some()
+            || !self.operations.is_empty()
+            || !self.violations.is_empty()
+            || !self.warnings.is_empty()
+    }
+
+    /// The mutations that are made: none of a Pod that is refused, of one that has them already, or of the template of
+    /// a workload.
+    #[must_use]
+    pub fn made(&self) -> &[Mutation] {
+        if self.refusal.is_none() && !self.operations.is_empty() { &self.mutations } else { &[] }
+    }
+
     /// The StatefulSet that has to be known to decide otherwise.
     #[must_use]
     pub fn lack(&self) -> Option<&SetName> {
@@ -461,34 +504,8 @@ impl Decision {
         if !told.is_empty() {
             self.refusal = Some(Refusal { code, message: format!("podwright: {told}") });
         }
-        self.annotate(generation);
+        self.audit_annotations = audit::annotations(&self, generation);
         self
-    }
-
-    fn annotate(&mut self, generation: &str) {
-        let mutations = self.mutations.iter().map(|it| format!("{}/{}", it.kind, it.policy));
-        let mutations = told::joined(mutations);
-        let violations = told::joined(self.violations.iter().map(Verdict));
-        for (key, text) in [("mutations", mutations), ("violations", violations)] {
-            if !text.is_empty() {
-                self.audit_annotations.insert(key.to_owned(), text);
-            }
-        }
-        if !self.audit_annotations.is_empty() {
-            self.audit_annotations.insert("generation".to_owned(), generation.to_owned());
-        }
-    }
-}
-
-/// A violation, and what comes of it.
-struct Verdict<'a>(&'a Violation);
-
-impl Display for Verdict<'_> {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0.exemption {
-            None => write!(out, "{}: {}", self.0.action.as_str(), self.0),
-            Some(name) => write!(out, "exempt by {name}: {}", self.0),
-        }
     }
 }
 

@@ -9,7 +9,7 @@
 //! | [`cli`] | one file per command |
 //! | [`server`] | accept, limits, drain; routes; the health and metrics port |
 //! | [`tls`] | where certificates come from, and the resolver that takes new ones |
-//! | [`audit`] | the report over many Pods; one file per output format |
+//! | [`audit`] | a record of each decision, and where it is written; the report over many Pods, one file per format |
 //! | [`cluster`] | the watches that fill the cluster view |
 //! | [`engine`] | `decide`: policies, view and review in, decision out; pure |
 //! | [`policy_set`] | loading with located errors, compiling every kind |
@@ -33,7 +33,8 @@
 //! 4. Validators judge what the user wrote; mutators edit a draft of it, in a fixed order.
 //! 5. The draft is verified: its operations give the working copy, and that is a sound Pod. Otherwise the edits are
 //!    dropped: a patch that cannot be applied would keep the Pod from starting.
-//! 6. The answer goes out; then it is counted and logged.
+//! 6. The answer is made; then it is counted and logged, and its [`audit`] record handed to a queue that nobody waits
+//!    for.
 //!
 //! `inject`, `explain` and `scan` call the same engine: what they say offline is what the cluster does.
 

@@ -21,16 +21,16 @@ use std::time::Duration;
 use clap::CommandFactory as _;
 use podwright::audit::{Report, csv};
 use podwright::cli::Cli;
-use podwright::engine::{Decision, admit};
+use podwright::engine::{Decision, Endpoint, Question, Refusal, admit};
 use podwright::mutators::{MUTATORS, OWN_ANNOTATIONS};
 use podwright::pod::{Pod, Workload, template_pointer};
-use podwright::policy::{API_VERSION, Subject};
+use podwright::policy::{API_VERSION, Action, Subject};
 use podwright::policy_set::PolicySet;
 use podwright::telemetry::Metrics;
 use podwright::telemetry::metrics::{Outcome, register_generation};
-use podwright::validators::VALIDATORS;
+use podwright::validators::{Finding, VALIDATORS, Violation};
 use podwright::view::{Version, View};
-use podwright::{cluster, yaml};
+use podwright::{audit, cluster, yaml};
 use prometheus_client::registry::Registry;
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema as _, Schema, SchemaGenerator};
@@ -137,6 +137,25 @@ fn every_metric_is_told_and_no_other() {
         missing.extend(absent.map(|label| format!("label {label} of {name} is not told")));
     }
     assert!(missing.is_empty(), "{}", missing.join("\n"));
+}
+
+#[test]
+fn every_field_of_an_audit_record_is_told_and_no_other() {
+    let page = Page::read("docs/operation.md");
+    let (_, section) = page.text.split_once("## Audit\n").unwrap();
+    let section = Page { text: section.split("\n## ").next().unwrap().to_owned(), ..page };
+    let record = audit_record();
+    let fields: BTreeSet<_> = record.as_object().unwrap().keys().cloned().collect();
+    assert_eq!(section.first_cells("field").collect::<BTreeSet<_>>(), fields);
+    let lists = ["workload", "refusal"].map(|name| &record[name]).into_iter();
+    let lists = lists.chain(["violations", "exemptions"].map(|name| &record[name][0]));
+    for key in lists.flat_map(|part| part.as_object().unwrap().keys()) {
+        assert!(section.names(key), "{key} is not told");
+    }
+    let blocks = section.blocks();
+    let example = blocks.iter().find(|block| block.language == "json").unwrap();
+    let example: Value = serde_json::from_str(&example.text).unwrap();
+    assert!(example.as_object().unwrap().keys().all(|key| fields.contains(key)));
 }
 
 #[test]
@@ -517,6 +536,7 @@ fn exposed_metrics() -> BTreeMap<String, BTreeSet<String>> {
     let mut registry = Registry::default();
     let metrics = Metrics::register(&mut registry);
     let _cluster = cluster::Metrics::register(&mut registry);
+    let _audit = audit::Metrics::register(&mut registry);
     register_generation(&mut registry, || "abc".to_owned());
     metrics.review("mutate", Outcome::Patched, Duration::from_micros(30));
     metrics.edit("Filebeat", "filebeat");
@@ -536,6 +556,35 @@ fn exposed_metrics() -> BTreeMap<String, BTreeSet<String>> {
         exposed.entry(name.to_owned()).or_default().extend(labels.map(str::to_owned));
     }
     exposed
+}
+
+/// An audit record that has every field.
+fn audit_record() -> Value {
+    let text = r#"{"uid": "u", "operation": "CREATE", "name": "a", "subResource": "s", "userInfo": {"username": "b"}}"#;
+    let request = serde_json::from_str(text).unwrap();
+    let question = Question {
+        endpoint: Endpoint::Mutate,
+        request: &request,
+        now: jiff::Timestamp::UNIX_EPOCH,
+        asked: None,
+    };
+    let violation = Violation {
+        kind: "HostPath",
+        policy: "host-path".to_owned(),
+        action: Action::Deny,
+        finding: Finding { path: "spec".to_owned(), message: "no".to_owned() },
+        exemption: Some("exporter".to_owned()),
+        expired: vec!["legacy".to_owned()],
+    };
+    let decision = Decision {
+        refusal: Some(Refusal { code: 403, message: "no".to_owned() }),
+        violations: vec![violation; 100],
+        fault: Some("a bug".to_owned()),
+        workload: Some(Workload::new("Pod", "", "a")),
+        ..Decision::default()
+    };
+    let record = audit::Record::of(&question, &decision, Outcome::Denied, Duration::ZERO).unwrap();
+    serde_json::from_slice(&record.to_line().unwrap()).unwrap()
 }
 
 /// Why a policy file does not load, if so.

@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::exit::Exit;
 use super::values::{duration, patience, size};
+use crate::audit::{self, Rotation, Sink, Target};
 use crate::cluster::{self, events::Events};
 use crate::policy_set::PolicySet;
 use crate::server::{App, Health, PolicyStore, Server, Settings, ViewStore};
@@ -43,7 +44,7 @@ const SAMPLE_REVIEW: &str = include_str!("serve/sample-review.json");
 #[command(after_long_help = "\
 It stops on SIGTERM or SIGINT: readiness goes off, every answer asks its client to leave, new connections are \
 taken for --drain-delay more, and what is open then has --drain-timeout to end. Give the Pod a \
-terminationGracePeriodSeconds above the sum of the two. A second signal ends it at once.")]
+terminationGracePeriodSeconds 3 seconds above the sum of the two, for the last audit records and log lines. A second signal ends it at once.")]
 pub(super) struct Args {
     #[command(flatten)]
     addresses: Addresses,
@@ -55,6 +56,8 @@ pub(super) struct Args {
     limits: Limits,
     #[command(flatten)]
     stopping: Stopping,
+    #[command(flatten)]
+    auditing: Auditing,
     #[command(flatten)]
     logging: Logging,
 }
@@ -141,6 +144,22 @@ struct Stopping {
 }
 
 #[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Audit")]
+struct Auditing {
+    /// Where a record of each decision that did or found something is written, one JSON object per line: a file, or
+    /// - for standard output [default: nowhere]
+    #[arg(long, value_name = "PATH", env = "PODWRIGHT_AUDIT_LOG")]
+    audit_log: Option<PathBuf>,
+    /// How large the file may become before a new one is begun
+    #[arg(long, value_name = "SIZE", env = "PODWRIGHT_AUDIT_MAX_SIZE", value_parser = size,
+          default_value = "100MiB")]
+    audit_max_size: usize,
+    /// How many files are kept, the one that is written among them
+    #[arg(long, value_name = "N", env = "PODWRIGHT_AUDIT_MAX_FILES", default_value = "5")]
+    audit_max_files: NonZeroUsize,
+}
+
+#[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Logs")]
 struct Logging {
     /// error, warn, info, debug, trace, or a list such as info,podwright=debug
@@ -179,7 +198,12 @@ fn serve(args: &Args, logs: &Logs) -> anyhow::Result<()> {
     tracing::info!(generation = policies.load().generation, "policies loaded");
 
     let cluster_metrics = cluster::Metrics::register(&mut registry);
+    let audit = args.auditing.start(audit::Metrics::register(&mut registry))?;
     let app = App::new(policies, Arc::clone(&views), metrics);
+    let app = match &audit {
+        Some(audit) => app.recording(audit.recorder()),
+        None => app,
+    };
     let runtime = runtime(args.limits.workers)?;
     runtime.block_on(async {
         let (stop, hurry) = signals()?;
@@ -203,6 +227,7 @@ fn serve(args: &Args, logs: &Logs) -> anyhow::Result<()> {
     })?;
     // Whatever still decides has nobody to answer to.
     runtime.shutdown_background();
+    drop(audit);
     Ok(())
 }
 
@@ -290,6 +315,19 @@ impl Deciding {
         let policies =
             if self.policies.is_empty() { PolicySet::embedded()? } else { PolicySet::load(&self.policies)? };
         Ok(Arc::new(ArcSwap::from_pointee(policies)))
+    }
+}
+
+impl Auditing {
+    fn start(&self, metrics: audit::Metrics) -> anyhow::Result<Option<Sink>> {
+        let Some(path) = self.audit_log.clone() else { return Ok(None) };
+        let target = if path.as_os_str() == "-" {
+            Target::Stdout
+        } else {
+            let max_size = self.audit_max_size as u64;
+            Target::File(Rotation { path, max_size, max_files: self.audit_max_files })
+        };
+        Sink::start(target, metrics).map(Some).context("starting the audit log")
     }
 }
 

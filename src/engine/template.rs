@@ -38,7 +38,7 @@ pub(super) fn decide(
         was.map(|(before, pod)| admit(policies, &subject.with_pod(&pod).within(before, None), question.now));
     foretell(&mut decision, policies, &was.unwrap_or_default(), pointer);
     decision.warnings.extend(misplaced(object, &kind.kind));
-    decision
+    Decision { workload: Some(subject.workload), ..decision }
 }
 
 /// Turns the decision on a Pod into one on the object that has it as its template: a refusal becomes warnings, unless

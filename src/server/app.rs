@@ -5,6 +5,7 @@ use std::fmt;
 use futures::future::BoxFuture;
 
 use super::{PolicyStore, ViewStore};
+use crate::audit::Recorder;
 use crate::cluster::events::Refused;
 use crate::engine::{self, Decision, Question};
 use crate::telemetry::Metrics;
@@ -19,7 +20,7 @@ pub(super) type Look = dyn Fn(SetName) -> BoxFuture<'static, Answer> + Send + Sy
 /// Tells of a Pod that was refused. It must not wait.
 pub(super) type Tell = dyn Fn(Refused) + Send + Sync;
 
-/// What answers reviews: the decision and what counts it.
+/// What answers reviews: the decision, what counts it, and what keeps a record of it.
 pub struct App {
     /// The decision.
     pub(super) decide: Box<Decide>,
@@ -29,6 +30,8 @@ pub struct App {
     pub(super) refused: Option<Box<Tell>>,
     /// What counts it.
     pub(super) metrics: Metrics,
+    /// What keeps a record of it, if anything does.
+    pub(super) recorder: Option<Recorder>,
 }
 
 impl App {
@@ -43,7 +46,7 @@ impl App {
     where
         F: Fn(&Question<'_>) -> Decision + Send + Sync + 'static,
     {
-        Self { decide: Box::new(decide), look: None, refused: None, metrics }
+        Self { decide: Box::new(decide), look: None, refused: None, metrics, recorder: None }
     }
 
     /// The same, and asks for what a decision lacked.
@@ -59,6 +62,12 @@ impl App {
     #[must_use]
     pub fn telling<F: Fn(Refused) + Send + Sync + 'static>(self, tell: F) -> Self {
         Self { refused: Some(Box::new(tell)), ..self }
+    }
+
+    /// The same, and keeps a record of what it did or found.
+    #[must_use]
+    pub fn recording(self, recorder: Recorder) -> Self {
+        Self { recorder: Some(recorder), ..self }
     }
 }
 

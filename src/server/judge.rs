@@ -13,7 +13,8 @@ use tokio::time::Instant;
 use super::answer::Answer;
 use super::app::App;
 use super::refusal;
-use crate::engine::{Decision, Endpoint, Question};
+use crate::audit::Record;
+use crate::engine::{Decision, Endpoint, Question, Refusal};
 use crate::policy::elided;
 use crate::review::{API_VERSION, Error, Reply, Request, Review};
 use crate::telemetry::metrics::{Held, Outcome};
@@ -51,10 +52,10 @@ pub(super) fn judge(
         Ok(review) => decided(app, endpoint, &review.request, started, deadline, asked),
         Err(error) => {
             let answer = unreadable(&error);
-            app.metrics.review(name(endpoint), Outcome::Error, started.elapsed());
+            app.metrics.review(endpoint.as_str(), Outcome::Error, started.elapsed());
             // Whoever reaches the port can send these, so they must not fill the logs.
-            let error = error.to_string();
-            tracing::debug!(endpoint = name(endpoint), error = &*short(&error), "a review does not read");
+            let (endpoint, error) = (endpoint.as_str(), error.to_string());
+            tracing::debug!(endpoint, error = &*short(&error), "a review does not read");
             Judged::Answered(answer)
         }
     }
@@ -63,8 +64,13 @@ pub(super) fn judge(
 /// Answers a review that nobody waits for any more, or will not for long. As after a timeout of its own, the
 /// API server does what the webhook's `failurePolicy` says.
 pub(super) fn late(app: &App, endpoint: Endpoint, body: &[u8], took: Duration) -> Answer {
-    app.metrics.review(name(endpoint), Outcome::Error, took);
-    tracing::warn!(endpoint = name(endpoint), bytes = body.len(), ?took, "a review was not answered in time");
+    app.metrics.review(endpoint.as_str(), Outcome::Error, took);
+    tracing::warn!(
+        endpoint = endpoint.as_str(),
+        bytes = body.len(),
+        ?took,
+        "a review was not answered in time"
+    );
     let status = StatusCode::GATEWAY_TIMEOUT;
     failed(status, status, body, "Podwright did not come to a decision in time; try again")
 }
@@ -72,7 +78,7 @@ pub(super) fn late(app: &App, endpoint: Endpoint, body: &[u8], took: Duration) -
 /// Answers a review whose answer was lost to a panic beside the decision.
 pub(super) fn panicked(app: &App, endpoint: Endpoint, body: &[u8], took: Duration) -> Answer {
     app.metrics.panics.inc();
-    app.metrics.review(name(endpoint), Outcome::Error, took);
+    app.metrics.review(endpoint.as_str(), Outcome::Error, took);
     let message = "answering the review panicked, which is a bug of Podwright's";
     failed(StatusCode::OK, StatusCode::INTERNAL_SERVER_ERROR, body, message)
 }
@@ -99,7 +105,7 @@ fn decided(
             if let Some(lack) = decision.lack().filter(|_| may_ask) {
                 return Judged::Lacking(lack.clone());
             }
-            tell(app, endpoint, request, &decision, started.elapsed());
+            tell(app, &question, &decision, started.elapsed());
             Answer::json(StatusCode::OK, reply)
         }
         Ok((_, Err(error))) => {
@@ -132,13 +138,16 @@ fn reply(request: &Request<'_>, decision: &Decision) -> Result<Vec<u8>, serde_js
 
 /// Refuses, whatever `failurePolicy` says: whoever can make a decision fail must not get past the rules by it.
 fn bug(app: &App, question: &Question<'_>, what: &str, started: Instant) -> Answer {
-    let (endpoint, uid) = (name(question.endpoint), &*question.request.uid);
+    let (endpoint, uid) = (question.endpoint.as_str(), &*question.request.uid);
     let message = format!(
         "deciding the review {uid}: {what}, which is a bug of Podwright's; please report it with this uid"
     );
     let answer = refusal(StatusCode::OK, uid, API_VERSION, StatusCode::INTERNAL_SERVER_ERROR, &message);
     app.metrics.review(endpoint, Outcome::Error, started.elapsed());
     tracing::error!(endpoint, uid = &*short(uid), what, "a review met a bug of Podwright's");
+    let refusal = Some(Refusal { code: 500, message });
+    let decision = Decision { refusal, fault: Some(what.to_owned()), ..Decision::default() };
+    record(app, question, &decision, Outcome::Error, started.elapsed());
     answer
 }
 
@@ -172,12 +181,12 @@ fn refusal(status: StatusCode, uid: &str, api_version: &str, code: StatusCode, m
     }
 }
 
-fn tell(app: &App, endpoint: Endpoint, request: &Request<'_>, decision: &Decision, took: Duration) {
-    let (endpoint, outcome) = (name(endpoint), outcome(decision));
+fn tell(app: &App, question: &Question<'_>, decision: &Decision, took: Duration) {
+    let (endpoint, request, outcome) = (question.endpoint.as_str(), question.request, outcome(decision));
     app.metrics.review(endpoint, outcome, took);
-    // A workload's template has mutations too, but none that is made.
-    let made = decision.mutations.iter().filter(|_| !decision.operations.is_empty());
-    made.for_each(|mutation| app.metrics.edit(mutation.kind, &mutation.policy));
+    for mutation in decision.made() {
+        app.metrics.edit(mutation.kind, &mutation.policy);
+    }
     for violation in &decision.violations {
         app.metrics.violation(violation.kind, &violation.policy, violation.action.as_str());
     }
@@ -187,10 +196,21 @@ fn tell(app: &App, endpoint: Endpoint, request: &Request<'_>, decision: &Decisio
         tracing::error!(endpoint, uid, fault, "edits did not verify and were dropped; a bug of Podwright's");
     }
     log(endpoint, request, decision, outcome, took);
+    record(app, question, decision, outcome, took);
     if let Some(tell) = &app.refused
         && let Some(refused) = refusal::of(request, decision)
     {
         tell(refused);
+    }
+}
+
+/// Hands the record over as the line that it will be. To write it here costs an answer that has something to tell a few
+/// microseconds, no more than to copy what it is made of; so the queue holds bytes of a known number, and never a body
+/// or an object. All other answers cost nothing.
+fn record(app: &App, question: &Question<'_>, decision: &Decision, outcome: Outcome, took: Duration) {
+    let Some(recorder) = &app.recorder else { return };
+    if let Some(record) = Record::of(question, decision, outcome, took) {
+        recorder.record(&record);
     }
 }
 
@@ -222,13 +242,6 @@ fn log(endpoint: &str, request: &Request<'_>, decision: &Decision, outcome: Outc
 /// A text of the request's, as a log line takes it: a Pod that is being created can have any name.
 fn short(text: &str) -> Cow<'_, str> {
     elided(text, LONGEST_LOGGED)
-}
-
-const fn name(endpoint: Endpoint) -> &'static str {
-    match endpoint {
-        Endpoint::Mutate => "mutate",
-        Endpoint::Validate => "validate",
-    }
 }
 
 fn outcome(decision: &Decision) -> Outcome {

@@ -1,5 +1,6 @@
 //! The `serve` command as a process.
 
+use std::cell::RefCell;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
@@ -24,6 +25,8 @@ use crate::harness::{PATIENCE, admin, connect, post, review};
 pub(crate) struct Process {
     child: Child,
     logs: mpsc::Receiver<Value>,
+    /// The lines that came before one that was waited for.
+    passed: RefCell<Vec<Value>>,
     pub(crate) listen: SocketAddr,
     pub(crate) admin: SocketAddr,
     pub(crate) roots: Arc<RootCertStore>,
@@ -50,19 +53,20 @@ impl Process {
                 let _ = tell.send(line);
             }
         });
-        let listening = log(&logs, "listening");
+        let passed = RefCell::default();
+        let listening = log(&logs, &passed, "listening");
         let address = |field: &str| listening[field].as_str().unwrap().parse().unwrap();
         let (listen, admin) = (address("listen"), address("admin"));
         let mut roots = RootCertStore::empty();
         if let Ok(ca) = CertificateDer::from_pem_file(folder.path().join("certs/local/ca.crt")) {
             roots.add(ca).unwrap();
         }
-        Self { child, logs, listen, admin, roots: Arc::new(roots), folder }
+        Self { child, logs, passed, listen, admin, roots: Arc::new(roots), folder }
     }
 
     /// The first line from here on with this message.
     pub(crate) fn log(&self, message: &str) -> Value {
-        log(&self.logs, message)
+        log(&self.logs, &self.passed, message)
     }
 
     /// The most memory that it has held so far.
@@ -70,6 +74,11 @@ impl Process {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
         line.trim().strip_suffix(" kB").unwrap().parse::<usize>().unwrap() * 1024
+    }
+
+    /// The lines that no one has waited for, to the end of the process.
+    pub(crate) fn rest(&self) -> Vec<Value> {
+        self.passed.take().into_iter().chain(self.logs.iter()).collect()
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
@@ -87,8 +96,9 @@ impl Process {
         }
     }
 
-    fn stdout(&mut self) -> Vec<String> {
-        BufReader::new(self.child.stdout.take().unwrap()).lines().take(4).map(Result::unwrap).collect()
+    /// The first lines of its standard output.
+    pub(crate) fn stdout(&mut self, count: usize) -> Vec<String> {
+        BufReader::new(self.child.stdout.take().unwrap()).lines().take(count).map(Result::unwrap).collect()
     }
 }
 
@@ -108,12 +118,13 @@ fn roots(folder: &TempDir) -> Arc<RootCertStore> {
     Arc::new(roots)
 }
 
-fn log(logs: &mpsc::Receiver<Value>, message: &str) -> Value {
+fn log(logs: &mpsc::Receiver<Value>, passed: &RefCell<Vec<Value>>, message: &str) -> Value {
     loop {
         let line = logs.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("no log line says {message:?}"));
         if line["message"] == message {
             return line;
         }
+        passed.borrow_mut().push(line);
     }
 }
 
@@ -138,6 +149,8 @@ fn what_cannot_be_done_is_said_and_ends_with_2() {
         (&["serve", "--idle-timeout=0s"], "expected more than 0s"),
         (&["serve", "--max-body=much"], "expected a size such as 7MiB or 500kB"),
         (&["serve", "--max-connections=0"], "--max-connections"),
+        (&["serve", "--audit-max-files=0"], "--audit-max-files"),
+        (&["serve", "--audit-max-size=big"], "expected a size such as 7MiB or 500kB"),
         (&["serve", "--kubeconfig=a", "--no-cluster"], "cannot be used with"),
         (&["serve", "--log-level=podwright=loud"], "expected error, warn, info"),
         (&["servet"], "serve"),
@@ -166,7 +179,7 @@ fn help_and_version_are_no_errors() {
 #[tokio::test]
 async fn what_local_prints_is_ready_to_use() {
     let mut process = Process::local(&[]);
-    let lines = process.stdout();
+    let lines = process.stdout(4);
     let asking = lines.iter().find(|line| line.starts_with("curl ")).unwrap();
     let address = format!("https://{}/mutate", process.listen);
     assert!(asking.ends_with(&address), "{asking}");
@@ -227,6 +240,7 @@ async fn logs_that_nobody_reads_hold_up_nothing() {
     let mut process = Process {
         child,
         logs: mpsc::channel().1,
+        passed: RefCell::default(),
         listen: listening["listen"].as_str().unwrap().parse().unwrap(),
         admin: listening["admin"].as_str().unwrap().parse().unwrap(),
         roots: roots(&folder),

@@ -11,6 +11,7 @@
 )]
 
 mod admin;
+mod audit;
 mod command;
 mod connections;
 mod drain;

@@ -31,7 +31,7 @@ fn refused(code: u16) -> Decision {
 }
 
 /// Decides as the uid says.
-fn by_uid(question: &Question<'_>) -> Decision {
+pub(crate) fn by_uid(question: &Question<'_>) -> Decision {
     match &*question.request.uid {
         "patched" => edited(),
         "denied" => refused(403),
@@ -75,7 +75,8 @@ async fn a_decision_becomes_its_reply() {
         (r#"podwright_reviews_total{endpoint="mutate",outcome="error"}"#, 0),
         (r#"podwright_reviews_total{endpoint="validate",outcome="error"}"#, 1),
         (r#"podwright_review_duration_seconds_count{endpoint="mutate"}"#, 5),
-        (r#"podwright_edits_total{kind="LXCFS",policy="lxcfs"}"#, 3),
+        // Of a Pod that is refused nothing has been changed.
+        (r#"podwright_edits_total{kind="LXCFS",policy="lxcfs"}"#, 1),
         ("podwright_verification_failures_total", 1),
         ("podwright_in_flight_reviews", 0),
     ] {
