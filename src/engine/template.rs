@@ -2,7 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{Decision, Endpoint, Question, Refusal, admit, misplaced, told};
+use super::{Decision, Endpoint, Question, Refusal, admit, told};
+use crate::mutators::{MUTATORS, annotations};
 use crate::pod::{Pod, Workload};
 use crate::policy::Subject;
 use crate::policy_set::PolicySet;
@@ -96,4 +97,24 @@ fn denies_templates(policies: &PolicySet, violation: &Violation) -> bool {
 
 fn template_of(object: &Pod, pointer: &str) -> Option<Pod> {
     Pod::from_value(object.as_value().pointer(pointer)?.clone()).ok()
+}
+
+/// Annotations that stand on the workload itself, where no Pod gets them.
+#[must_use]
+pub fn misplaced(object: &Pod, kind: &str) -> Vec<String> {
+    let job =
+        object.as_value().pointer("/spec/jobTemplate").cloned().and_then(|job| Pod::from_value(job).ok());
+    let above = job.iter().chain([object]);
+    let annotations = above.flat_map(|object| {
+        let domains = MUTATORS.iter().filter(|kind| !kind.is_on_workloads).map(|kind| kind.domain);
+        domains.flat_map(|domain| annotations::under(object, domain))
+    });
+    annotations
+        .map(|annotation| {
+            format!(
+                "annotation {} stands on the {kind}; move it to the metadata of its Pod template",
+                annotation.key
+            )
+        })
+        .collect()
 }

@@ -1,0 +1,121 @@
+//! What the mutators make of a Pod, and which of their policies serve it.
+
+use serde_json::{Map, Value, json};
+
+use super::Decision;
+use crate::mutators::annotations::{self, STATUS};
+use crate::mutators::{self, Ask, FailurePolicy, MUTATORS, Mutation, OWN_ANNOTATIONS, Rejection};
+use crate::pod::Draft;
+use crate::policy::{Subject, nearest};
+use crate::policy_set::PolicySet;
+
+pub(super) fn mutate(policies: &PolicySet, subject: &Subject<'_>, decision: &mut Decision) {
+    let mut draft = Draft::new(subject.pod);
+    decision.rejections = annotations::strays(subject.pod);
+    let mut failure_policy = FailurePolicy::Ignore;
+    let mut warnings = Vec::new();
+    let mut chosen = Vec::new();
+    for kind in MUTATORS {
+        match choose(policies, kind, subject) {
+            Ok(of_kind) => chosen.extend(of_kind),
+            Err(rejection) => decision.rejections.push(rejection),
+        }
+    }
+    for policy in &chosen {
+        draft.claim(policy.own_containers(subject.pod));
+    }
+    for policy in chosen {
+        match policy.mutate(subject, &mut draft, &mut warnings) {
+            Ok(mutation) if mutation.facts.is_empty() => {}
+            Ok(mutation) => decision.mutations.push(mutation),
+            Err(rejections) => decision.rejections.extend(rejections),
+        }
+        if policy.rules.failure_policy == FailurePolicy::Fail {
+            failure_policy = FailurePolicy::Fail;
+        }
+    }
+    if decision.rejections.is_empty() {
+        decision.warnings.append(&mut warnings);
+        let was_edited = subject.pod.annotation(STATUS).is_some();
+        // A template for whose Pods something will be done is not edited itself.
+        if draft.is_edited() || was_edited || decision.mutations.is_empty() {
+            state(&mut draft, &policies.generation, &decision.mutations);
+        }
+        decision.take(draft, failure_policy);
+    }
+}
+
+/// The policies of one mutator that serve a Pod: those that it asks for, and those that serve by default.
+///
+/// # Errors
+/// When it asks for one that is not there for it.
+pub fn choose<'a>(
+    policies: &'a PolicySet,
+    kind: &mutators::Kind,
+    subject: &Subject<'_>,
+) -> Result<Vec<&'a mutators::Policy>, Rejection> {
+    let of_kind = policies.mutators().iter().filter(|policy| policy.kind == kind.name);
+    let candidates: Vec<_> = of_kind.filter(|policy| policy.rules.matching.selects(subject)).collect();
+    let by_default = candidates.iter().copied().filter(|policy| policy.rules.by_default);
+    let at_most = if kind.is_additive { usize::MAX } else { 1 };
+    match (kind.ask)(subject)? {
+        Ask::Off => Ok(Vec::new()),
+        Ask::Nothing => Ok(by_default.take(at_most).collect()),
+        Ask::First => match candidates.first() {
+            Some(first) => Ok(vec![*first]),
+            None => {
+                let (name, namespace) = (kind.name, subject.namespace);
+                let message = format!(
+                    "no {name} policy is for this Pod in namespace {namespace:?}; ask the cluster team for one"
+                );
+                Err(Rejection::new(format!("annotations under {}", kind.domain), message))
+            }
+        },
+        Ask::Named(names) => {
+            let mut chosen =
+                names.iter().map(|name| named(kind, &candidates, name)).collect::<Result<Vec<_>, _>>()?;
+            if kind.is_additive {
+                chosen.extend(by_default.filter(|policy| !names.contains(&policy.name)));
+            }
+            // Whatever order they are asked for in, one set of policies gives one Pod.
+            chosen.sort_by(|a, b| a.name.cmp(&b.name));
+            Ok(chosen)
+        }
+    }
+}
+
+fn named<'a>(
+    kind: &mutators::Kind,
+    candidates: &[&'a mutators::Policy],
+    name: &str,
+) -> Result<&'a mutators::Policy, Rejection> {
+    let names = || candidates.iter().map(|policy| policy.name.as_str());
+    candidates.iter().copied().find(|policy| policy.name == name).ok_or_else(|| {
+        let hint = match (nearest(name, names()), candidates) {
+            (Some(near), _) => format!("did you mean {near:?}?"),
+            (None, []) => "there is none for this Pod".to_owned(),
+            (None, _) => format!("for this Pod there are: {}", names().collect::<Vec<_>>().join(", ")),
+        };
+        let message = format!("no {} policy {name:?} is for this Pod; {hint}", kind.name);
+        Rejection::new(format!("annotations under {}", kind.domain), message)
+    })
+}
+
+/// Writes the status, or removes one that nobody but its author wrote.
+fn state(draft: &mut Draft<'_>, generation: &str, mutations: &[Mutation]) {
+    if mutations.is_empty() {
+        for key in OWN_ANNOTATIONS {
+            draft.remove_annotation(key);
+        }
+        return;
+    }
+    let mut status = Map::from_iter([("generation".to_owned(), Value::from(generation))]);
+    for mutation in mutations {
+        let mut entry = Map::from_iter([("policy".to_owned(), Value::from(mutation.policy.as_str()))]);
+        entry.extend(mutation.facts.clone());
+        if let Value::Array(entries) = status.entry(mutation.kind).or_insert_with(|| json!([])) {
+            entries.push(Value::Object(entry));
+        }
+    }
+    draft.set_annotation(STATUS, &Value::Object(status).to_string());
+}
