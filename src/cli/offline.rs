@@ -107,8 +107,8 @@ impl OfflineArgs {
         Ok(Offline {
             policies: policies(&self.policies).map_err(|errors| located(&errors))?,
             view: View {
-                api_server: self.kubernetes_version,
-                oldest_kubelet: self.kubernetes_version,
+                api_server: self.kubernetes_version.or(known.version),
+                oldest_kubelet: self.kubernetes_version.or(known.version),
                 namespaces: Arc::new(known.namespaces),
                 stateful_sets: known.stateful_sets,
                 node_volumes: Arc::new(known.node_volumes),
@@ -203,12 +203,21 @@ fn unquoted(pod: &Pod) -> Vec<Rejection> {
         .collect()
 }
 
-/// What manifests tell of the cluster.
+/// What manifests, or a cluster itself, tell of the cluster.
 #[derive(Debug, Default)]
 pub(super) struct Known {
+    /// Its version, where nobody says another.
+    pub(super) version: Option<Version>,
     namespaces: HashMap<String, Labels>,
     stateful_sets: StatefulSets,
     node_volumes: HashMap<ClaimName, (String, NodeVolume)>,
+}
+
+impl Known {
+    /// Of a cluster of this version.
+    pub(super) fn of(version: Option<Version>) -> Self {
+        Self { version, ..Self::default() }
+    }
 }
 
 type Labels = Arc<BTreeMap<String, String>>;

@@ -168,38 +168,18 @@ impl Kind for Pod {
     }
 }
 
+/// StatefulSets, of Kubernetes or of OpenKruise.
+#[derive(Debug, Clone)]
+pub(super) struct Set<const IS_KRUISE: bool>;
+
 /// StatefulSets of Kubernetes.
-#[derive(Debug, Clone)]
-pub(super) struct KubernetesSet;
-
-impl Kind for KubernetesSet {
-    const GROUP: &'static str = "apps";
-    const VERSION: &'static str = "v1";
-    const KIND: &'static str = "StatefulSet";
-    const PLURAL: &'static str = "statefulsets";
-    const PAGE: u32 = 200;
-    type Scope = NamespaceResourceScope;
-    type Spec = Spec;
-    type Status = IgnoredAny;
-    type Key = SetName;
-    type Value = Arc<StatefulSet>;
-
-    fn entry(object: Slim<Self>) -> (SetName, Arc<StatefulSet>) {
-        set(Maker::Kubernetes, object)
-    }
-
-    fn fact(change: Change<SetName, Arc<StatefulSet>>) -> Fact {
-        Fact::StatefulSet(change)
-    }
-}
-
+pub(super) type KubernetesSet = Set<false>;
 /// StatefulSets of OpenKruise.
-#[derive(Debug, Clone)]
-pub(super) struct KruiseSet;
+pub(super) type KruiseSet = Set<true>;
 
-impl Kind for KruiseSet {
-    const GROUP: &'static str = "apps.kruise.io";
-    const VERSION: &'static str = "v1beta1";
+impl<const IS_KRUISE: bool> Kind for Set<IS_KRUISE> {
+    const GROUP: &'static str = if IS_KRUISE { "apps.kruise.io" } else { "apps" };
+    const VERSION: &'static str = if IS_KRUISE { "v1beta1" } else { "v1" };
     const KIND: &'static str = "StatefulSet";
     const PLURAL: &'static str = "statefulsets";
     const PAGE: u32 = 200;
@@ -209,23 +189,20 @@ impl Kind for KruiseSet {
     type Key = SetName;
     type Value = Arc<StatefulSet>;
 
-    fn entry(object: Slim<Self>) -> (SetName, Arc<StatefulSet>) {
-        set(Maker::Kruise, object)
+    fn entry(mut object: Slim<Self>) -> (SetName, Arc<StatefulSet>) {
+        let maker = if IS_KRUISE { Maker::Kruise } else { Maker::Kubernetes };
+        let name = SetName { maker, namespace: object.namespace(), name: object.name() };
+        let addresses = object.annotation(ADDRESSES);
+        let metadata = object.metadata;
+        let [created, deleted] =
+            [metadata.creation_timestamp, metadata.deletion_timestamp].map(|time| time.map(|time| time.0));
+        let metadata = Metadata::new(metadata.uid, created, deleted, addresses);
+        (name, Arc::new(StatefulSet::new(metadata, object.spec.unwrap_or_default())))
     }
 
     fn fact(change: Change<SetName, Arc<StatefulSet>>) -> Fact {
-        Fact::KruiseSet(change)
+        if IS_KRUISE { Fact::KruiseSet(change) } else { Fact::StatefulSet(change) }
     }
-}
-
-fn set<K: Kind<Spec = Spec>>(maker: Maker, mut object: Slim<K>) -> (SetName, Arc<StatefulSet>) {
-    let name = SetName { maker, namespace: object.namespace(), name: object.name() };
-    let addresses = object.annotation(ADDRESSES);
-    let metadata = object.metadata;
-    let [created, deleted] =
-        [metadata.creation_timestamp, metadata.deletion_timestamp].map(|time| time.map(|time| time.0));
-    let metadata = Metadata::new(metadata.uid, created, deleted, addresses);
-    (name, Arc::new(StatefulSet::new(metadata, object.spec.unwrap_or_default())))
 }
 
 /// PersistentVolumes, for those that are paths of a node.

@@ -11,6 +11,7 @@
 pub mod events;
 mod index;
 mod kinds;
+pub mod list;
 mod metrics;
 mod publish;
 pub mod read;
@@ -25,7 +26,9 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use kube::Client;
-use kube::config::{Config, InClusterError, KubeConfigOptions, Kubeconfig, KubeconfigError};
+use kube::config::{
+    Config, InClusterError, InferConfigError, KubeConfigOptions, Kubeconfig, KubeconfigError,
+};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 
@@ -52,6 +55,9 @@ pub enum Error {
     /// There is no kubeconfig, and this is no Pod with a service account.
     #[error("finding the API server from within a Pod: {0}; outside of one a kubeconfig is needed")]
     InCluster(#[from] InClusterError),
+    /// There is no kubeconfig where one is looked for, and this is no Pod either.
+    #[error("finding a cluster: {0}; name a kubeconfig by --kubeconfig")]
+    Nowhere(#[from] InferConfigError),
     /// The configuration gives no client.
     #[error("making a client for the API server {url}: {source}")]
     Client {
@@ -78,6 +84,19 @@ pub async fn connect(kubeconfig: Option<&Path>) -> Result<Client, Error> {
     };
     config.read_timeout = Some(SILENCE);
     config.reset_reader_on_write = true;
+    let url = config.cluster_url.to_string();
+    Client::try_from(config).map_err(|source| Error::Client { url, source: Box::new(source) })
+}
+
+/// A client for the cluster that `kubectl` would use: of a kubeconfig, given or at its usual place, or of this Pod.
+///
+/// # Errors
+/// When there is none, or it gives no client.
+pub async fn connect_as_kubectl(kubeconfig: Option<&Path>) -> Result<Client, Error> {
+    if kubeconfig.is_some() {
+        return connect(kubeconfig).await;
+    }
+    let config = Config::infer().await?;
     let url = config.cluster_url.to_string();
     Client::try_from(config).map_err(|source| Error::Client { url, source: Box::new(source) })
 }

@@ -75,6 +75,7 @@ const CONTROLLED: &[Row] = &[
     ("lists that overlap, lead outside or are too short are refused, as are Deployments", fixed_ip::refused),
     ("all mutators on a StatefulSet's Pods, addresses too", together::everything_in_a_stateful_set),
     ("a refused Pod leaves an event on its owner", host_path::event_on_the_owner),
+    ("a scan of a running cluster reports once on each workload", reports::of_a_running_cluster),
     ("an annotated Job ends, or its events say why it gets no Pod", log_sidecar::job),
 ];
 

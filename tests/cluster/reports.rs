@@ -6,9 +6,10 @@ use std::process::Command;
 
 use assert_cmd::cargo::cargo_bin;
 use podwright::yaml;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::api::SOON;
+use crate::pods;
 use crate::process::within;
 use crate::world::World;
 
@@ -74,4 +75,38 @@ fn define(world: &World, file: &Path) {
         conditions.iter().any(|one| one["type"] == "Established" && one["status"] == "True").then_some(())
     };
     within(SOON, "the kind is established", is_established).unwrap();
+}
+
+/// One finding for all Pods of a workload, and for a workload without Pods.
+pub(crate) fn of_a_running_cluster(world: &World) {
+    let namespace = world.unserved();
+    let deployment = |name: &str, replicas: u32| {
+        let mut template = pods::logging_template("Always");
+        template["metadata"]["labels"] = json!({"app": name});
+        template["spec"]["volumes"] = json!([{"name": "settings", "hostPath": {"path": "/etc"}}]);
+        json!({"metadata": {"name": name}, "spec": {
+            "replicas": replicas, "selector": {"matchLabels": {"app": name}}, "template": template,
+        }})
+    };
+    for (name, replicas) in [("three", 3), ("none", 0)] {
+        namespace.create("apps/v1", "deployments", &deployment(name, replicas)).unwrap();
+    }
+    let three = || (namespace.list("pods").len() == 3).then_some(());
+    within(SOON, "three Pods", three).unwrap();
+
+    let kubeconfig = world.control_plane().kubeconfig();
+    let output = Command::new(cargo_bin!("podwright"))
+        .args(["scan", "--live", "--format", "json", "--kubeconfig"])
+        .arg(kubeconfig)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let here = |finding: &&Value| {
+        finding["namespace"] == namespace.name() && finding["rule"].to_string().contains("HostPath")
+    };
+    let found = report["findings"].as_array().unwrap().iter().filter(here);
+    let mut workloads: Vec<_> = found.map(|finding| finding["workload"]["name"].to_string()).collect();
+    workloads.sort();
+    assert_eq!(workloads, ["\"none\"", "\"three\""], "{report:#}");
 }

@@ -1,6 +1,7 @@
 //! `podwright scan`: a report over many Pods.
 
 mod fold;
+mod live;
 mod output;
 mod pieces;
 mod table;
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 
 use self::fold::Fold;
+use self::live::{Live, LiveArgs};
 use self::output::Output;
 use self::pieces::Input;
 use super::documents::{InputArgs, MOST_BYTES};
@@ -27,17 +29,18 @@ use crate::policy::Action;
 /// The flags of `scan`.
 #[derive(Debug, clap::Args)]
 #[command(
-    about = "Report on the Pods of manifests: what breaks the rules, what Podwright does, what is exempt",
+    about = "Report on the Pods of manifests or of a cluster: what breaks the rules, what Podwright does, what is exempt",
     long_about = "\
-Report on the Pods of manifests: what breaks the rules, what Podwright does, what is exempt.
+Report on the Pods of manifests or of a cluster: what breaks the rules, what Podwright does, what is exempt.
 
 Decides on every Pod and Pod template as the webhook would, and reports by team, workload and rule: findings, \
-mutations, and exemptions that are in force, about to end, past, or without use. Files are read a piece at a time, so \
-that it takes little memory however many Pods they hold.",
+mutations, and exemptions that are in force, about to end, past, or without use. Files and clusters are read a piece \
+at a time, so that it takes little memory however many Pods they hold. Of a cluster nothing is changed; it takes the \
+right to list what is reported on.",
     after_long_help = "\
 Examples:
   podwright scan -f manifests/ -R
-  kubectl get pods,namespaces,statefulsets,pv -A -o json | podwright scan -f - --format html -o report.html
+  podwright scan --live --format html -o report.html
   podwright scan -f manifests/ -R --format json -o today.json --baseline yesterday.json
   podwright scan -f manifests/ -R --format sarif -o podwright.sarif --fail-on warn
 
@@ -46,7 +49,10 @@ excuses does not count; an exemption past its day excuses nothing."
 )]
 pub(super) struct Args {
     #[command(flatten)]
-    input: InputArgs,
+    input: Option<InputArgs>,
+
+    #[command(flatten)]
+    live: LiveArgs,
 
     /// What to write
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Table)]
@@ -128,9 +134,11 @@ impl Args {
         self.check_output()?;
         // What may be wrong with them should be known before the long work.
         let baseline = self.baseline()?;
-        let inputs = self.inputs()?;
-        let offline = self.offline.load_with(self.learn(&inputs))?;
-        let (report, faults) = self.scan(&inputs, &offline, baseline.as_ref())?;
+        let (inputs, live) = (self.inputs()?, self.live.connect()?);
+        let known =
+            live.as_ref().map_or_else(|| Ok(self.learn(&inputs)), |live| live.learn(&self.offline))?;
+        let offline = self.offline.load_with(known)?;
+        let (report, faults) = self.scan(&inputs, live.as_ref(), &offline, baseline.as_ref())?;
         if report.summary.objects == 0 {
             writeln!(io::stderr(), "nothing to report: there is no Pod and no Pod template here")?;
         }
@@ -166,6 +174,7 @@ impl Args {
     fn scan(
         &self,
         inputs: &[Input],
+        live: Option<&Live>,
         offline: &Offline,
         baseline: Option<&Baseline>,
     ) -> Result<(Report, Vec<String>), BadInput> {
@@ -180,6 +189,9 @@ impl Args {
             if let Err(BadInput(reasons)) = input.visit(&[], &mut |stream| fold.stream(stream)) {
                 errors.extend(reasons);
             }
+        }
+        if let Some(Err(BadInput(reasons))) = live.map(|live| live.fold(&mut fold)) {
+            errors.extend(reasons);
         }
         // Half a report would pass for a whole one.
         if !errors.is_empty() {
@@ -205,7 +217,7 @@ impl Args {
 
     fn inputs(&self) -> Result<Vec<Input>, BadInput> {
         let mut errors = Vec::new();
-        let sources = self.input.sources(&mut errors);
+        let sources: Vec<_> = self.input.iter().flat_map(|input| input.sources(&mut errors)).collect();
         if errors.is_empty() { sources.into_iter().map(Input::new).collect() } else { Err(BadInput(errors)) }
     }
 
