@@ -1,5 +1,7 @@
 //! Files and streams, read up to a size: a path can lead to what never ends, such as a device or a pipe.
 
+pub mod watch;
+
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::path::Path;

@@ -20,7 +20,7 @@
 //! | [`pod`] | readers over a Pod's raw JSON; edits recorded as operations |
 //! | [`review`] | the wire types |
 //! | [`yaml`] | YAML by kubectl's rules |
-//! | [`input`] | files and streams, read up to a size |
+//! | [`input`] | files and streams, read up to a size, and again when they change |
 //! | [`telemetry`] | metrics and logs |
 //!
 //! # One review's way

@@ -26,8 +26,8 @@ use podwright::mutators::{MUTATORS, OWN_ANNOTATIONS};
 use podwright::pod::{Pod, Workload, template_pointer};
 use podwright::policy::{API_VERSION, Action, Subject};
 use podwright::policy_set::PolicySet;
-use podwright::telemetry::Metrics;
 use podwright::telemetry::metrics::{Outcome, register_generation};
+use podwright::telemetry::{Metrics, Reloads};
 use podwright::validators::{Finding, VALIDATORS, Violation};
 use podwright::view::{Version, View};
 use podwright::{audit, cluster, yaml};
@@ -537,6 +537,8 @@ fn exposed_metrics() -> BTreeMap<String, BTreeSet<String>> {
     let metrics = Metrics::register(&mut registry);
     let _cluster = cluster::Metrics::register(&mut registry);
     let _audit = audit::Metrics::register(&mut registry);
+    let _policies = Reloads::of_policies(&mut registry);
+    let _certificates = Reloads::of_certificates(&mut registry);
     register_generation(&mut registry, || "abc".to_owned());
     metrics.review("mutate", Outcome::Patched, Duration::from_micros(30));
     metrics.edit("Filebeat", "filebeat");

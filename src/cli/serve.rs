@@ -1,18 +1,17 @@
 //! `podwright serve`: the webhook itself.
 
+mod certificates;
+mod policies;
+
 use std::env;
-use std::io::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use arc_swap::ArcSwap;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use futures::FutureExt as _;
 use prometheus_client::registry::Registry;
 use tokio::runtime::{Builder, Runtime};
@@ -23,21 +22,17 @@ use super::exit::Exit;
 use super::values::{duration, patience, size};
 use crate::audit::{self, Rotation, Sink, Target};
 use crate::cluster::{self, events::Events};
-use crate::policy_set::PolicySet;
-use crate::server::{App, Health, PolicyStore, Server, Settings, ViewStore};
+use crate::input::watch::watch as watch_files;
+use crate::server::{App, Health, Server, Settings, ViewStore};
+use crate::telemetry::Metrics;
 use crate::telemetry::logs::{self, Logs};
-use crate::telemetry::{Metrics, metrics};
-use crate::tls::local::{self, Local};
-use crate::tls::{self, RotatingCertificate, files};
+use crate::tls;
+use certificates::Certificates;
 
-/// Where `--local` keeps its certificate.
-const LOCAL_CERTIFICATES: &str = "certs/local";
 /// What the kubelet sets in every container.
 const IN_CLUSTER: &str = "KUBERNETES_SERVICE_HOST";
 /// Why the server is not ready while the cluster view is incomplete.
 const NOT_SYNCED: &str = "the cluster is not known yet";
-/// What `--local` offers to try.
-const SAMPLE_REVIEW: &str = include_str!("serve/sample-review.json");
 
 /// The flags of `serve`.
 #[derive(Debug, clap::Args)]
@@ -52,6 +47,8 @@ pub(super) struct Args {
     certificates: Certificates,
     #[command(flatten)]
     deciding: Deciding,
+    #[command(flatten)]
+    reloading: Reloading,
     #[command(flatten)]
     limits: Limits,
     #[command(flatten)]
@@ -75,21 +72,6 @@ struct Addresses {
 }
 
 #[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Certificates")]
-struct Certificates {
-    /// The serving certificate and what it is signed by, PEM
-    #[arg(long, value_name = "FILE", env = "PODWRIGHT_TLS_CERT", requires = "tls_key")]
-    tls_cert: Option<PathBuf>,
-    /// The serving certificate's private key, PEM
-    #[arg(long, value_name = "FILE", env = "PODWRIGHT_TLS_KEY", requires = "tls_cert")]
-    tls_key: Option<PathBuf>,
-    /// Try Podwright on this machine: serve on 127.0.0.1 with a certificate made in certs/local, and print how
-    /// to ask
-    #[arg(long, env = "PODWRIGHT_LOCAL", conflicts_with_all = ["tls_cert", "tls_key"])]
-    local: bool,
-}
-
-#[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Deciding")]
 struct Deciding {
     /// Policy files, or folders of them [default: the policies that ship with Podwright]
@@ -101,6 +83,16 @@ struct Deciding {
     /// Watch no cluster: decide by the policies alone
     #[arg(long, env = "PODWRIGHT_NO_CLUSTER")]
     no_cluster: bool,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Reloading")]
+struct Reloading {
+    /// How often the files of the certificate and of the policies are looked at; a change is taken when two looks in
+    /// a row find the same
+    #[arg(long, value_name = "DURATION", env = "PODWRIGHT_RELOAD_INTERVAL", value_parser = patience,
+          default_value = "10s")]
+    reload_interval: Duration,
 }
 
 #[derive(Debug, clap::Args)]
@@ -184,22 +176,17 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
 }
 
 fn serve(args: &Args, logs: &Logs) -> anyhow::Result<()> {
-    let source = args.certificates.source()?;
-    let tls =
-        tls::server_config(Arc::new(RotatingCertificate::new(source.certified))).context("setting up TLS")?;
-    let policies = args.deciding.policies()?;
-    let views = ViewStore::default();
-
     let mut registry = Registry::default();
     let metrics = Metrics::register(&mut registry);
     registry.register("podwright_log_lines_lost", "Log lines that stderr did not take", logs.lost());
-    let generations = Arc::clone(&policies);
-    metrics::register_generation(&mut registry, move || generations.load().generation.clone());
-    tracing::info!(generation = policies.load().generation, "policies loaded");
+    let serving = args.certificates.load(&mut registry)?;
+    let tls = tls::server_config(serving.certificate).context("setting up TLS")?;
+    let policies = policies::load(&args.deciding.policies, &mut registry)?;
+    let views = ViewStore::default();
 
     let cluster_metrics = cluster::Metrics::register(&mut registry);
     let audit = args.auditing.start(audit::Metrics::register(&mut registry))?;
-    let app = App::new(policies, Arc::clone(&views), metrics);
+    let app = App::new(policies.store, Arc::clone(&views), metrics);
     let app = match &audit {
         Some(audit) => app.recording(audit.recorder()),
         None => app,
@@ -219,9 +206,12 @@ fn serve(args: &Args, logs: &Logs) -> anyhow::Result<()> {
             None => app,
         };
         let server = Server::bind(args.settings(), tls, app, health, registry).await?;
-        if let Some(local) = source.local {
-            introduce(&local, server.listen()).context("printing how to ask")?;
+        if let Some(local) = serving.local {
+            local.introduce(server.listen()).context("printing how to ask")?;
         }
+        let every = args.reloading.reload_interval;
+        let _certificates = serving.files.map(|(files, found)| watch_files(files, found, every));
+        let _policies = policies.files.map(|(files, found)| watch_files(files, found, every));
         server.run(stop.cancelled(), hurry.cancelled()).await;
         anyhow::Ok(())
     })?;
@@ -280,44 +270,6 @@ fn watch(
     watch
 }
 
-/// What is served, and how to trust it where that is our own doing.
-struct Source {
-    certified: rustls::sign::CertifiedKey,
-    local: Option<LocalTrust>,
-}
-
-/// How to trust a local certificate.
-struct LocalTrust {
-    ca_pem: String,
-    ca_path: PathBuf,
-}
-
-impl Certificates {
-    fn source(&self) -> anyhow::Result<Source> {
-        match (&self.tls_cert, &self.tls_key) {
-            (Some(certificate), Some(key)) => {
-                Ok(Source { certified: files::load(certificate, key)?, local: None })
-            }
-            _ if self.local => {
-                let Local { certified, ca_pem, ca_path } = local::certificate(Path::new(LOCAL_CERTIFICATES))?;
-                Ok(Source { certified, local: Some(LocalTrust { ca_pem, ca_path }) })
-            }
-            _ => anyhow::bail!(
-                "choosing a serving certificate: none is given; give --tls-cert and --tls-key, or --local to try \
-                 Podwright on this machine"
-            ),
-        }
-    }
-}
-
-impl Deciding {
-    fn policies(&self) -> anyhow::Result<PolicyStore> {
-        let policies =
-            if self.policies.is_empty() { PolicySet::embedded()? } else { PolicySet::load(&self.policies)? };
-        Ok(Arc::new(ArcSwap::from_pointee(policies)))
-    }
-}
-
 impl Auditing {
     fn start(&self, metrics: audit::Metrics) -> anyhow::Result<Option<Sink>> {
         let Some(path) = self.audit_log.clone() else { return Ok(None) };
@@ -336,8 +288,8 @@ fn runtime(workers: Option<NonZeroUsize>) -> anyhow::Result<Runtime> {
     let workers = workers.or_else(|| available_parallelism().ok()).map_or(1, NonZeroUsize::get);
     Builder::new_multi_thread()
         .worker_threads(workers)
-        // Only large reviews run there, and they use the CPU alone.
-        .max_blocking_threads(workers.max(2))
+        // Large reviews run there, which use the CPU alone; beside them the certificate and the policies are read.
+        .max_blocking_threads(workers.max(2) + 2)
         .thread_name("podwright")
         .enable_all()
         .build()
@@ -365,23 +317,4 @@ async fn either(one: &mut Signal, other: &mut Signal) {
         _ = one.recv() => {}
         _ = other.recv() => {}
     }
-}
-
-fn introduce(local: &LocalTrust, listen: SocketAddr) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    let host = if listen.ip().is_unspecified() {
-        SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), listen.port())
-    } else {
-        listen
-    };
-    writeln!(out, "# Ask for a review:")?;
-    writeln!(
-        out,
-        "curl --cacert {} -H 'Content-Type: application/json' -d '{}' https://{host}/mutate",
-        local.ca_path.display(),
-        SAMPLE_REVIEW.trim(),
-    )?;
-    writeln!(out, "# In a webhook configuration, below clientConfig:")?;
-    writeln!(out, "caBundle: {}", BASE64.encode(&local.ca_pem))?;
-    out.flush()
 }

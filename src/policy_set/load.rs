@@ -1,12 +1,11 @@
 //! From files to a policy set: strict, and with every error located.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::path::{Path, PathBuf};
-
-use sha2::{Digest, Sha256};
+use std::{fmt, fs, io};
 
 use super::PolicySet;
+use crate::input::watch::Fingerprint;
 use crate::mutators::{self, MUTATORS};
 use crate::policy::{API_VERSION, Header, nearest};
 use crate::validators::{self, VALIDATORS};
@@ -51,26 +50,50 @@ pub enum LoadError {
     },
 }
 
-/// The texts of files, and of the policy files in folders.
-pub(super) fn files(paths: &[PathBuf]) -> Result<Vec<(String, String)>, LoadErrors> {
-    let mut texts = Vec::new();
-    let mut errors = Vec::new();
-    for path in paths {
-        match policy_files(path) {
-            Ok(files) => {
-                for file in files {
-                    match input::read_text(&file, MOST_BYTES) {
-                        Ok(text) => texts.push((file.display().to_string(), text)),
-                        Err(error) => {
-                            errors.push(LoadError::Unreadable { path: file, reason: error.to_string() });
+/// What policy files held when they were read, or why they could not be.
+#[derive(Debug)]
+pub struct Texts(Result<Vec<(String, String)>, LoadErrors>);
+
+impl Texts {
+    /// Reads these files, and of a folder its `*.yaml` and `*.yml`, not those below it.
+    #[must_use]
+    pub fn read(paths: &[PathBuf]) -> Self {
+        let (mut texts, mut errors) = (Vec::new(), Vec::new());
+        for path in paths {
+            match policy_files(path) {
+                Ok(files) => {
+                    for file in files {
+                        match input::read_text(&file, MOST_BYTES) {
+                            Ok(text) => texts.push((file.display().to_string(), text)),
+                            Err(error) => {
+                                errors.push(LoadError::Unreadable { path: file, reason: error.to_string() });
+                            }
                         }
                     }
                 }
+                Err(reason) => errors.push(LoadError::Unreadable { path: path.clone(), reason }),
             }
-            Err(reason) => errors.push(LoadError::Unreadable { path: path.clone(), reason }),
+        }
+        Self(if errors.is_empty() { Ok(texts) } else { Err(LoadErrors(errors)) })
+    }
+
+    /// What tells them from others: the names of the files and all that they hold.
+    #[must_use]
+    pub fn fingerprint(&self) -> Fingerprint {
+        match &self.0 {
+            Ok(texts) => Fingerprint::of(texts.iter().flat_map(|(file, text)| [file, text])),
+            Err(errors) => Fingerprint::of([errors.to_string()]),
         }
     }
-    if errors.is_empty() { Ok(texts) } else { Err(LoadErrors(errors)) }
+
+    /// Compiles every document of them.
+    ///
+    /// # Errors
+    /// When a file could not be read, holds no policy, or a policy in it is wrong; every error names file, line and
+    /// column.
+    pub fn compile(self) -> Result<PolicySet, LoadErrors> {
+        texts(self.0?)
+    }
 }
 
 fn policy_files(path: &Path) -> Result<Vec<PathBuf>, String> {
@@ -80,11 +103,14 @@ fn policy_files(path: &Path) -> Result<Vec<PathBuf>, String> {
     let is_policy = |file: &PathBuf| {
         let hidden = file.file_name().is_none_or(|name| name.as_encoded_bytes().starts_with(b"."));
         let yaml = file.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
-        !hidden && yaml && file.is_file()
+        // A link that leads nowhere is one: without it a rule would be gone, and nobody told.
+        !hidden && yaml && fs::metadata(file).map_or(true, |file| file.is_file())
     };
-    let entries = std::fs::read_dir(path).map_err(|error| error.to_string())?;
-    let mut files: Vec<_> =
-        entries.filter_map(Result::ok).map(|entry| entry.path()).filter(is_policy).collect();
+    let entries = fs::read_dir(path).and_then(|entries| {
+        entries.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<Vec<_>>>()
+    });
+    let mut files = entries.map_err(|error| error.to_string())?;
+    files.retain(is_policy);
     files.sort();
     if files.is_empty() {
         return Err("expected policy files (*.yaml) in this folder, found none".to_owned());
@@ -188,12 +214,7 @@ impl Loader {
 /// The same for the same policies, in whatever files and order they stand.
 fn generation(mut contents: Vec<String>) -> String {
     contents.sort();
-    let mut hash = Sha256::new();
-    for content in contents {
-        hash.update((content.len() as u64).to_le_bytes());
-        hash.update(content);
-    }
-    hash.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+    Fingerprint::of(contents).short()
 }
 
 fn unknown_kind(kind: &str) -> String {

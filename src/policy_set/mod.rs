@@ -1,8 +1,9 @@
-//! The policy set: every policy in force, loaded with located errors and compiled as a whole.
+//! The policy set: every policy in force, loaded with located errors, compiled and exchanged as a whole.
 
 mod load;
+pub mod reload;
 
-pub use load::{LoadError, LoadErrors};
+pub use load::{LoadError, LoadErrors, Texts};
 
 use std::path::PathBuf;
 
@@ -47,7 +48,7 @@ impl PolicySet {
     /// # Errors
     /// When one cannot be read, holds no policy, or a policy in it is wrong; every error names file, line and column.
     pub fn load(paths: &[PathBuf]) -> Result<Self, LoadErrors> {
-        load::texts(load::files(paths)?)
+        Texts::read(paths).compile()
     }
 
     /// The policies of mutators, in the order in which they run; of one kind by name.

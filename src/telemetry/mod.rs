@@ -2,6 +2,8 @@
 
 pub mod logs;
 pub mod metrics;
+mod reloads;
 pub mod text;
 
 pub use metrics::Metrics;
+pub use reloads::Reloads;

@@ -1,13 +1,15 @@
 //! A certificate chain and its key from PEM files, as cert-manager and `kubectl create secret tls` write them.
 
-use std::io;
 use std::path::{Path, PathBuf};
+use std::{fmt, io};
 
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::{self, PemObject as _};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
+use super::Validity;
 use crate::input;
+use crate::input::watch::Fingerprint;
 
 /// The most that a file of certificates or of a key may have.
 pub(super) const MOST_BYTES: u64 = 1024 * 1024;
@@ -58,6 +60,14 @@ pub enum Error {
         /// Why.
         source: rustls::Error,
     },
+    /// The certificate is not valid now, and the one that is served is.
+    #[error("reading {path:?}: the certificate is valid {validity}, which is not now")]
+    NotValid {
+        /// The certificate file.
+        path: PathBuf,
+        /// When it is.
+        validity: Validity,
+    },
 }
 
 /// Reads the chain in `certificate`, the server's own certificate first, and its private key in `key`.
@@ -66,13 +76,57 @@ pub enum Error {
 /// When a file cannot be read, is no PEM or lacks what it is named for, and when the key is not the
 /// certificate's.
 pub fn load(certificate: &Path, key: &Path) -> Result<CertifiedKey, Error> {
-    let chain = chain(certificate)?;
-    let private = private_key(key)?;
-    super::certified_key(chain, private).map_err(|source| Error::Pair {
-        certificate: certificate.to_owned(),
-        key: key.to_owned(),
-        source,
-    })
+    Pair::read(certificate, key)?.certified()
+}
+
+/// What the two files held when they were read.
+pub struct Pair {
+    certificate: PathBuf,
+    key: PathBuf,
+    chain_pem: Vec<u8>,
+    key_pem: Vec<u8>,
+}
+
+impl Pair {
+    /// Reads the chain in `certificate` and its private key in `key`, whatever they hold.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn read(certificate: &Path, key: &Path) -> Result<Self, Error> {
+        Ok(Self {
+            certificate: certificate.to_owned(),
+            key: key.to_owned(),
+            chain_pem: read(certificate)?,
+            key_pem: read(key)?,
+        })
+    }
+
+    /// What tells it from other pairs.
+    #[must_use]
+    pub fn fingerprint(&self) -> Fingerprint {
+        Fingerprint::of([&self.chain_pem, &self.key_pem])
+    }
+
+    /// The chain with its key.
+    ///
+    /// # Errors
+    /// When one is no PEM or lacks what it is named for, and when the key is not the certificate's.
+    pub fn certified(&self) -> Result<CertifiedKey, Error> {
+        let chain = parse_chain(&self.certificate, &self.chain_pem)?;
+        let private = parse_key(&self.key, &self.key_pem)?;
+        super::certified_key(chain, private).map_err(|source| Error::Pair {
+            certificate: self.certificate.clone(),
+            key: self.key.clone(),
+            source,
+        })
+    }
+}
+
+impl fmt::Debug for Pair {
+    // The key stays untold.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Pair").field("certificate", &self.certificate).finish_non_exhaustive()
+    }
 }
 
 /// Reads every certificate of a PEM file, in its order.
@@ -80,15 +134,18 @@ pub fn load(certificate: &Path, key: &Path) -> Result<CertifiedKey, Error> {
 /// # Errors
 /// When the file cannot be read, is no PEM, or holds no certificate.
 pub fn chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
-    let text = read(path)?;
-    let chain: Vec<_> = CertificateDer::pem_slice_iter(&text)
+    parse_chain(path, &read(path)?)
+}
+
+fn parse_chain(path: &Path, text: &[u8]) -> Result<Vec<CertificateDer<'static>>, Error> {
+    let chain: Vec<_> = CertificateDer::pem_slice_iter(text)
         .collect::<Result<_, _>>()
         .map_err(|source| Error::Pem { path: path.to_owned(), source })?;
     if chain.is_empty() { Err(Error::NoCertificate { path: path.to_owned() }) } else { Ok(chain) }
 }
 
-fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, Error> {
-    PrivateKeyDer::from_pem_slice(&read(path)?).map_err(|source| match source {
+fn parse_key(path: &Path, text: &[u8]) -> Result<PrivateKeyDer<'static>, Error> {
+    PrivateKeyDer::from_pem_slice(text).map_err(|source| match source {
         pem::Error::NoItemsFound => Error::NoKey { path: path.to_owned() },
         source => Error::Pem { path: path.to_owned(), source },
     })

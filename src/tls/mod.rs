@@ -2,7 +2,10 @@
 
 pub mod files;
 pub mod local;
+mod metrics;
+pub mod reload;
 mod resolver;
+mod validity;
 
 use std::sync::Arc;
 
@@ -13,7 +16,9 @@ use rustls::version::{TLS12, TLS13};
 use rustls::{ServerConfig, SupportedProtocolVersion};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
+pub use metrics::Metrics;
 pub use resolver::RotatingCertificate;
+pub use validity::{Phase, Validity};
 
 const VERSIONS: [&SupportedProtocolVersion; 2] = [&TLS13, &TLS12];
 

@@ -17,6 +17,12 @@ impl RotatingCertificate {
         Self(ArcSwap::from_pointee(certificate))
     }
 
+    /// The certificate that is served now.
+    #[must_use]
+    pub fn current(&self) -> Arc<CertifiedKey> {
+        self.0.load_full()
+    }
+
     /// Serves `certificate` from the next handshake on; open connections stay as they are.
     pub fn replace(&self, certificate: CertifiedKey) {
         self.0.store(Arc::new(certificate));
@@ -26,6 +32,6 @@ impl RotatingCertificate {
 impl ResolvesServerCert for RotatingCertificate {
     // Whatever name is asked for: the API server asks for `<service>.<namespace>.svc`, probes for an address.
     fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(self.0.load_full())
+        Some(self.current())
     }
 }

@@ -21,7 +21,7 @@ use tempfile::TempDir;
 
 use crate::harness::{PATIENCE, admin, connect, post, review};
 
-/// The command as a process of its own, in an empty folder.
+/// The command as a process of its own, in a folder of its own.
 pub(crate) struct Process {
     child: Child,
     logs: mpsc::Receiver<Value>,
@@ -35,14 +35,17 @@ pub(crate) struct Process {
 
 impl Process {
     pub(crate) fn local(flags: &[&str]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::local_in(tempfile::tempdir().unwrap(), flags)
+    }
+
+    pub(crate) fn local_in(folder: TempDir, flags: &[&str]) -> Self {
         let mut command = podwright(&["serve", "--local"]);
         let local = ["--listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0"];
         command.args(local).args(flags).current_dir(folder.path());
         Self::start(command, folder)
     }
 
-    fn start(mut command: Command, folder: TempDir) -> Self {
+    pub(crate) fn start(mut command: Command, folder: TempDir) -> Self {
         let mut child = command.stderr(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let (tell, logs) = mpsc::channel();
         let stderr = BufReader::new(child.stderr.take().unwrap());
@@ -128,7 +131,7 @@ fn log(logs: &mpsc::Receiver<Value>, passed: &RefCell<Vec<Value>>, message: &str
     }
 }
 
-fn podwright(args: &[&str]) -> Command {
+pub(crate) fn podwright(args: &[&str]) -> Command {
     let mut command = Command::cargo_bin("podwright").unwrap();
     command.args(args).stdin(Stdio::null());
     command
@@ -147,6 +150,7 @@ fn what_cannot_be_done_is_said_and_ends_with_2() {
         (&["serve", "--local", "--admin-listen=127.0.0.1:0", &taken], "for reviews: Address already in use"),
         (&["serve", "--drain-delay=soon"], "expected a duration such as 5s, 500ms or 1m30s"),
         (&["serve", "--idle-timeout=0s"], "expected more than 0s"),
+        (&["serve", "--reload-interval=0s"], "expected more than 0s"),
         (&["serve", "--max-body=much"], "expected a size such as 7MiB or 500kB"),
         (&["serve", "--max-connections=0"], "--max-connections"),
         (&["serve", "--audit-max-files=0"], "--audit-max-files"),

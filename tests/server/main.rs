@@ -19,6 +19,7 @@ mod harness;
 mod looking;
 mod memory;
 mod patience;
+mod reload;
 mod reviews;
 mod routes;
 mod stopping;
