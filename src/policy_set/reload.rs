@@ -34,15 +34,16 @@ impl Source for PolicyFiles {
     fn take(&self, contents: Texts) {
         match contents.compile() {
             Ok(policies) => {
-                tracing::info!(generation = policies.generation, "policies reloaded");
-                self.store.store(Arc::new(policies));
+                let policies = Arc::new(policies);
+                self.store.store(Arc::clone(&policies));
                 self.reloads.succeeded();
+                tracing::info!(generation = policies.generation, "policies reloaded");
             }
             Err(LoadErrors(errors)) => {
+                self.reloads.failed();
                 for error in errors {
                     tracing::error!(%error, "a policy does not load; the last good policies stay in force");
                 }
-                self.reloads.failed();
             }
         }
     }

@@ -44,10 +44,13 @@ impl Source for CertificateFiles {
 
     fn take(&self, contents: Found) {
         match self.serve(contents) {
-            Ok(()) => self.metrics.reloads.succeeded(),
+            Ok(validity) => {
+                self.metrics.reloads.succeeded();
+                tracing::info!(valid = validity.map(tracing::field::display), "certificate reloaded");
+            }
             Err(error) => {
-                tracing::error!(%error, "the certificate does not load; the last good one is still served");
                 self.metrics.reloads.failed();
+                tracing::error!(%error, "the certificate does not load; the last good one is still served");
             }
         }
     }
@@ -55,7 +58,7 @@ impl Source for CertificateFiles {
 
 impl CertificateFiles {
     /// One that is not valid now is served only in place of another that is not.
-    fn serve(&self, found: Found) -> Result<(), Error> {
+    fn serve(&self, found: Found) -> Result<Option<Validity>, Error> {
         let now = found.now;
         let certified = found.certified?;
         if let Some(validity) = invalid(&certified, now)
@@ -65,10 +68,9 @@ impl CertificateFiles {
         }
         warn_unless_valid(&certified, now);
         self.metrics.serves(&certified);
-        let validity = Validity::of(&certified).map(tracing::field::display);
-        tracing::info!(valid = validity, "certificate reloaded");
+        let validity = Validity::of(&certified);
         self.served.replace(certified);
-        Ok(())
+        Ok(validity)
     }
 }
 
