@@ -22,7 +22,6 @@ use super::exit::Exit;
 use super::values::{duration, patience, size};
 use crate::audit::{self, Rotation, Sink, Target};
 use crate::cluster::{self, events::Events};
-use crate::input::watch::watch as watch_files;
 use crate::server::{App, Health, Server, Settings, ViewStore};
 use crate::telemetry::Metrics;
 use crate::telemetry::logs::{self, Logs};
@@ -179,9 +178,10 @@ fn serve(args: &Args, logs: &Logs) -> anyhow::Result<()> {
     let mut registry = Registry::default();
     let metrics = Metrics::register(&mut registry);
     registry.register("podwright_log_lines_lost", "Log lines that stderr did not take", logs.lost());
-    let serving = args.certificates.load(&mut registry)?;
+    let every = args.reloading.reload_interval;
+    let serving = args.certificates.load(every, &mut registry)?;
     let tls = tls::server_config(serving.certificate).context("setting up TLS")?;
-    let policies = policies::load(&args.deciding.policies, &mut registry)?;
+    let policies = policies::load(&args.deciding.policies, every, &mut registry)?;
     let views = ViewStore::default();
 
     let cluster_metrics = cluster::Metrics::register(&mut registry);
@@ -209,9 +209,6 @@ fn serve(args: &Args, logs: &Logs) -> anyhow::Result<()> {
         if let Some(local) = serving.local {
             local.introduce(server.listen()).context("printing how to ask")?;
         }
-        let every = args.reloading.reload_interval;
-        let _certificates = serving.files.map(|(files, found)| watch_files(files, found, every));
-        let _policies = policies.files.map(|(files, found)| watch_files(files, found, every));
         server.run(stop.cancelled(), hurry.cancelled()).await;
         anyhow::Ok(())
     })?;
@@ -288,8 +285,8 @@ fn runtime(workers: Option<NonZeroUsize>) -> anyhow::Result<Runtime> {
     let workers = workers.or_else(|| available_parallelism().ok()).map_or(1, NonZeroUsize::get);
     Builder::new_multi_thread()
         .worker_threads(workers)
-        // Large reviews run there, which use the CPU alone; beside them the certificate and the policies are read.
-        .max_blocking_threads(workers.max(2) + 2)
+        // Only large reviews run there, and they use the CPU alone.
+        .max_blocking_threads(workers.max(2))
         .thread_name("podwright")
         .enable_all()
         .build()

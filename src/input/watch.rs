@@ -3,18 +3,18 @@
 //! Contents are compared, not times, names or links: the kubelet changes a mounted ConfigMap or Secret by renaming
 //! the link `..data`, which leaves the files that are read untouched.
 
-use std::sync::Arc;
+use std::convert::Infallible;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::time::Duration;
+use std::{io, thread};
 
 use sha2::{Digest, Sha256};
-use tokio::task::{self, JoinError};
-use tokio::time::sleep;
-use tokio_util::task::AbortOnDropHandle;
 
 /// Where contents come from, and what becomes of them. Both may block.
-pub trait Source: Send + Sync + 'static {
+pub trait Source: Send + 'static {
     /// What was read, or why nothing was.
-    type Contents: Send + 'static;
+    type Contents;
 
     /// Reads all of it.
     fn read(&self) -> Self::Contents;
@@ -60,34 +60,33 @@ impl AsRef<[u8]> for Fingerprint {
 /// A change is taken when two looks in a row find the same: what is found while files are being written, or while
 /// the kubelet renames one link after the other, is neither taken nor called broken.
 ///
-/// Must be called within a tokio runtime; reading and taking are done on its blocking threads.
-pub fn watch<S: Source>(source: S, in_force: Fingerprint, every: Duration) -> AbortOnDropHandle<()> {
-    AbortOnDropHandle::new(tokio::spawn(look_forever(Arc::new(source), Changes::since(in_force), every)))
-}
-
-async fn look_forever<S: Source>(source: Arc<S>, mut changes: Changes, every: Duration) {
-    loop {
-        sleep(every).await;
-        if let Err(error) = look(&source, &mut changes).await {
-            // The next change may be sound.
-            tracing::error!(%error, "looking at files failed; this is a bug of Podwright");
+/// # Errors
+/// When there is no thread for it. It has one of its own: a file that cannot be read to its end, such as one of a
+/// server that is gone, then holds up nothing else.
+pub fn watch<S: Source>(source: S, in_force: Fingerprint, every: Duration) -> io::Result<Watch> {
+    let (stop, stopped) = mpsc::channel();
+    thread::Builder::new().name("podwright-files".to_owned()).spawn(move || {
+        let mut changes = Changes::since(in_force);
+        while stopped.recv_timeout(every) == Err(RecvTimeoutError::Timeout) {
+            // A panic has told of itself, and the next change may be sound.
+            let _ = catch_unwind(AssertUnwindSafe(|| look(&source, &mut changes)));
         }
-    }
+    })?;
+    Ok(Watch { _stop: stop })
 }
 
-async fn look<S: Source>(source: &Arc<S>, changes: &mut Changes) -> Result<(), JoinError> {
-    let reader = Arc::clone(source);
-    let (contents, fingerprint) = task::spawn_blocking(move || {
-        let contents = reader.read();
-        let fingerprint = S::fingerprint(&contents);
-        (contents, fingerprint)
-    })
-    .await?;
-    if changes.settled(fingerprint) {
-        let taker = Arc::clone(source);
-        task::spawn_blocking(move || taker.take(contents)).await?;
+/// A running watch. It ends when this is dropped.
+#[derive(Debug)]
+#[must_use]
+pub struct Watch {
+    _stop: Sender<Infallible>,
+}
+
+fn look<S: Source>(source: &S, changes: &mut Changes) {
+    let contents = source.read();
+    if changes.settled(S::fingerprint(&contents)) {
+        source.take(contents);
     }
-    Ok(())
 }
 
 /// Tells a change from what is still changing.
@@ -120,7 +119,7 @@ mod tests {
     use std::fs;
     use std::os::unix::fs::symlink;
     use std::path::{Path, PathBuf};
-    use std::sync::mpsc::{self, Receiver, Sender};
+    use std::sync::mpsc::Receiver;
 
     use super::*;
     use crate::input;
@@ -175,11 +174,11 @@ mod tests {
         }
     }
 
-    fn watched(file: &Path) -> (AbortOnDropHandle<()>, Receiver<()>, Receiver<String>) {
+    fn watched(file: &Path) -> (Watch, Receiver<()>, Receiver<String>) {
         let ((looks, looked), (taken, received)) = (mpsc::channel(), mpsc::channel());
         let told = Told { file: file.to_owned(), looks, taken };
         let in_force = Fingerprint::of([told.read()]);
-        (watch(told, in_force, Duration::from_millis(1)), looked, received)
+        (watch(told, in_force, Duration::from_millis(1)).unwrap(), looked, received)
     }
 
     fn next<T>(from: &Receiver<T>) -> T {
@@ -213,8 +212,8 @@ mod tests {
         assert_ne!(Fingerprint::of(["a"]), Fingerprint::of(["a", ""]));
     }
 
-    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-    async fn a_renamed_link_is_seen_and_each_change_taken_once() {
+    #[test]
+    fn a_renamed_link_is_seen_and_each_change_taken_once() {
         let volume = Volume::new("..2026_a", "one");
         let (_watch, looks, taken) = watched(&volume.file());
         volume.point_at("..2026_b", "two");
@@ -229,8 +228,8 @@ mod tests {
         assert_eq!(next(&taken), "No such file or directory (os error 2)");
     }
 
-    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-    async fn a_panic_does_not_end_the_watch() {
+    #[test]
+    fn a_panic_does_not_end_the_watch() {
         let volume = Volume::new("..2026_a", "one");
         let (_watch, looks, taken) = watched(&volume.file());
         volume.point_at("..2026_b", "panic");
@@ -238,5 +237,15 @@ mod tests {
         (0..4).for_each(|_| next(&looks));
         volume.point_at("..2026_c", "two");
         assert_eq!(next(&taken), "two");
+    }
+
+    #[test]
+    fn it_ends_when_it_is_dropped() {
+        let volume = Volume::new("..2026_a", "one");
+        let (watch, looks, _) = watched(&volume.file());
+        drop(watch);
+        // The other end goes with the thread.
+        while looks.recv_timeout(Duration::from_secs(10)).is_ok() {}
+        assert_eq!(looks.try_recv(), Err(mpsc::TryRecvError::Disconnected));
     }
 }

@@ -4,13 +4,15 @@ use std::io::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
+use anyhow::Context as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use jiff::Timestamp;
 use prometheus_client::registry::Registry;
 
-use crate::input::watch::Fingerprint;
+use crate::input::watch::{Watch, watch};
 use crate::tls::local::{self, Local};
 use crate::tls::reload::{CertificateFiles, Found};
 use crate::tls::{Metrics, RotatingCertificate};
@@ -38,10 +40,10 @@ pub(super) struct Certificates {
 /// The certificate that is served.
 pub(super) struct Serving {
     pub(super) certificate: Arc<RotatingCertificate>,
-    /// Its files, with what these held at start; none for one of our own.
-    pub(super) files: Option<(CertificateFiles, Fingerprint)>,
     /// How to trust one of our own.
     pub(super) local: Option<LocalTrust>,
+    /// What looks at its files; nothing does for one of our own.
+    _watch: Option<Watch>,
 }
 
 /// How to trust a local certificate.
@@ -51,7 +53,8 @@ pub(super) struct LocalTrust {
 }
 
 impl Certificates {
-    pub(super) fn load(&self, registry: &mut Registry) -> anyhow::Result<Serving> {
+    /// Loads the certificate, and looks at its files every so often.
+    pub(super) fn load(&self, every: Duration, registry: &mut Registry) -> anyhow::Result<Serving> {
         match (&self.tls_cert, &self.tls_key) {
             (Some(certificate), Some(key)) => {
                 let found = Found::read(certificate, key, Timestamp::now());
@@ -65,13 +68,14 @@ impl Certificates {
                     served: Arc::clone(&served),
                     metrics,
                 };
-                Ok(Serving { certificate: served, files: Some((files, fingerprint)), local: None })
+                let watch = watch(files, fingerprint, every).context("watching the certificate")?;
+                Ok(Serving { certificate: served, local: None, _watch: Some(watch) })
             }
             _ if self.local => {
                 let Local { certified, ca_pem, ca_path } = local::certificate(Path::new(LOCAL_CERTIFICATES))?;
                 let _ = Metrics::register(registry, &certified);
                 let certificate = Arc::new(RotatingCertificate::new(certified));
-                Ok(Serving { certificate, files: None, local: Some(LocalTrust { ca_pem, ca_path }) })
+                Ok(Serving { certificate, local: Some(LocalTrust { ca_pem, ca_path }), _watch: None })
             }
             _ => anyhow::bail!(
                 "choosing a serving certificate: none is given; give --tls-cert and --tls-key, or --local to try \

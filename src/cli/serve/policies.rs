@@ -2,11 +2,13 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
+use anyhow::Context as _;
 use arc_swap::ArcSwap;
 use prometheus_client::registry::Registry;
 
-use crate::input::watch::Fingerprint;
+use crate::input::watch::{Watch, watch};
 use crate::policy_set::reload::PolicyFiles;
 use crate::policy_set::{PolicySet, Texts};
 use crate::server::PolicyStore;
@@ -15,12 +17,13 @@ use crate::telemetry::{Reloads, metrics};
 /// The policies in force.
 pub(super) struct Policies {
     pub(super) store: PolicyStore,
-    /// Their files, with what these held at start; none for the policies that ship with Podwright.
-    pub(super) files: Option<(PolicyFiles, Fingerprint)>,
+    /// What looks at their files; nothing does for the policies that ship with Podwright.
+    _watch: Option<Watch>,
 }
 
-/// Loads the policies of these files and folders; without any, those that ship with Podwright.
-pub(super) fn load(paths: &[PathBuf], registry: &mut Registry) -> anyhow::Result<Policies> {
+/// Loads the policies of these files and folders, and looks at them every so often; without any, those that ship with
+/// Podwright.
+pub(super) fn load(paths: &[PathBuf], every: Duration, registry: &mut Registry) -> anyhow::Result<Policies> {
     let (policies, found) = if paths.is_empty() {
         (PolicySet::embedded()?, None)
     } else {
@@ -34,5 +37,6 @@ pub(super) fn load(paths: &[PathBuf], registry: &mut Registry) -> anyhow::Result
     metrics::register_generation(registry, move || generations.load().generation.clone());
     let reloads = Reloads::of_policies(registry);
     let files = PolicyFiles { paths: paths.to_owned(), store: Arc::clone(&store), reloads };
-    Ok(Policies { store, files: found.map(|found| (files, found)) })
+    let watch = found.map(|found| watch(files, found, every)).transpose().context("watching the policies")?;
+    Ok(Policies { store, _watch: watch })
 }
