@@ -25,7 +25,9 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use podwright::engine::{Decision, Endpoint, Question, decide};
 use podwright::policy_set::{EMBEDDED, LoadErrors, PolicySet};
 use podwright::review::{Operation, Request, UserInfo};
-use podwright::view::{Holders, Maker, PodName, SetName, StatefulSet, StatefulSets, View, VolumeSpec};
+use podwright::view::{
+    Answer, Asked, Holders, Maker, PodName, SetName, StatefulSet, StatefulSets, View, VolumeSpec,
+};
 use podwright::yaml;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -49,6 +51,8 @@ struct Around {
     kruise: bool,
     /// Pods that live, `namespace/name`, by their addresses.
     holders: BTreeMap<IpAddr, String>,
+    /// Whether the API server was asked for the StatefulSet `redis`, and has none.
+    redis_is_gone: bool,
     /// The PersistentVolumes of the cluster.
     volumes: Vec<Value>,
     /// Calico's pools, where Calico is there.
@@ -77,7 +81,9 @@ impl Around {
             let behind = VolumeSpec::read(volume).node_volume()?;
             Some((behind.claim.clone(), (name, behind)))
         });
+        let redis = || SetName { maker: Maker::Kubernetes, namespace: "shop".into(), name: "redis".into() };
         Ok(View {
+            asked: self.redis_is_gone.then(|| Asked { name: redis(), answer: Answer::Absent }),
             node_volumes: Arc::new(volumes.collect()),
             is_watched: self.watched,
             api_server: version,

@@ -62,6 +62,8 @@ impl FixedIp {
         let is_watched = subject.view.is_watched;
         let why = match subject.view.stateful_set(name, uid) {
             Known::Found(set) => return Ok(Some(set)),
+            // What is not there lists nothing; the garbage collector takes such a Pod away.
+            Known::Absent if !has_list => return Ok(None),
             Known::Absent => {
                 let message = format!("the Pod's owner, {name} with uid {uid}, is not in the cluster");
                 return Err(Rejection::new("metadata.ownerReferences", message));
