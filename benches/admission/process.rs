@@ -11,15 +11,11 @@ use std::time::{Duration, Instant};
 use crate::client::{Certificates, Target};
 use crate::null;
 
-/// Keeps this process to the first CPU, where `taskset` is and there is a second one for the servers. Says what was done.
-pub(crate) fn pin_to_first() -> &'static str {
+/// Keeps this process to the first CPU, where `taskset` is and there is a second one for the servers.
+pub(crate) fn pin_to_first() -> bool {
     let id = std::process::id().to_string();
-    match is_pinning()
-        && Command::new("taskset").args(["-cp", "0", &id]).output().is_ok_and(|done| done.status.success())
-    {
-        true => "client on CPU 0, server on CPU 1",
-        false => "client and server share the CPUs",
-    }
+    let pin = || Command::new("taskset").args(["-cp", "0", &id]).output();
+    is_pinning() && pin().is_ok_and(|done| done.status.success())
 }
 
 fn is_pinning() -> bool {
