@@ -21,47 +21,43 @@ impl Reloads {
     /// For the policies.
     #[must_use]
     pub fn of_policies(registry: &mut Registry) -> Self {
-        let reloads = Self::default();
-        registry.register(
-            "podwright_policy_reloads",
-            "Changes of the policy files; after a failure the last good policies stay in force",
-            reloads.reloads.clone(),
-        );
-        registry.register(
-            "podwright_policy_last_reload_successful",
-            "Whether the policy files, as they were last found, are in force",
-            reloads.successful.clone(),
-        );
-        registry.register_with_unit(
-            "podwright_policy_last_reload_success_timestamp",
-            "When the policies in force were loaded",
-            Unit::Seconds,
-            reloads.succeeded_at.clone(),
-        );
-        reloads.started()
+        let changes = "Changes of the policy files; after a failure the last good policies stay in force";
+        let successful = "Whether the policy files, as they were last found, are in force";
+        let metrics = [
+            ("podwright_policy_reloads", changes),
+            ("podwright_policy_last_reload_successful", successful),
+            ("podwright_policy_last_reload_success_timestamp", "When the policies in force were loaded"),
+        ];
+        Self::register(registry, metrics)
     }
 
     /// For the serving certificate.
     #[must_use]
     pub fn of_certificates(registry: &mut Registry) -> Self {
+        let changes =
+            "Changes of the certificate's files; after a failure the last good certificate is served";
+        let successful = "Whether the certificate's files, as they were last found, are served";
+        let since = "When the certificate that is served was loaded";
+        let metrics = [
+            ("podwright_certificate_reloads", changes),
+            ("podwright_certificate_last_reload_successful", successful),
+            ("podwright_certificate_last_reload_success_timestamp", since),
+        ];
+        Self::register(registry, metrics)
+    }
+
+    /// Registers each under its name, with what it tells.
+    fn register(registry: &mut Registry, metrics: [(&'static str, &'static str); 3]) -> Self {
         let reloads = Self::default();
-        registry.register(
-            "podwright_certificate_reloads",
-            "Changes of the certificate's files; after a failure the last good certificate is served",
-            reloads.reloads.clone(),
-        );
-        registry.register(
-            "podwright_certificate_last_reload_successful",
-            "Whether the certificate's files, as they were last found, are served",
-            reloads.successful.clone(),
-        );
-        registry.register_with_unit(
-            "podwright_certificate_last_reload_success_timestamp",
-            "When the certificate that is served was loaded",
-            Unit::Seconds,
-            reloads.succeeded_at.clone(),
-        );
-        reloads.started()
+        let [changes, successful, since] = metrics;
+        registry.register(changes.0, changes.1, reloads.reloads.clone());
+        registry.register(successful.0, successful.1, reloads.successful.clone());
+        registry.register_with_unit(since.0, since.1, Unit::Seconds, reloads.succeeded_at.clone());
+        for outcome in [&SUCCESS, &FAILURE] {
+            reloads.reloads.get_or_create_owned(outcome);
+        }
+        reloads.in_force();
+        reloads
     }
 
     /// Something new is in force.
@@ -74,14 +70,6 @@ impl Reloads {
     pub fn failed(&self) {
         self.reloads.get_or_create(&FAILURE).inc();
         self.successful.set(0);
-    }
-
-    fn started(self) -> Self {
-        for outcome in [&SUCCESS, &FAILURE] {
-            self.reloads.get_or_create_owned(outcome);
-        }
-        self.in_force();
-        self
     }
 
     fn in_force(&self) {
