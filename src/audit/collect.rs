@@ -28,13 +28,36 @@ pub struct Settings {
     pub group_by: GroupBy,
     /// Within how many days an exemption is about to expire.
     pub expiring_within_days: i32,
+    /// How much is kept; everything where there is none.
+    pub bounds: Option<Bounds>,
 }
 
-/// A Pod or Pod template that was decided on, and where.
+/// How much of what was found is kept, for a report that nobody waits for. What is left out is counted all the same, and
+/// of mutations nothing is kept.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// The most findings of one namespace.
+    pub in_namespace: usize,
+    /// The most findings of all.
+    pub in_all: usize,
+}
+
+/// What an object belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// A namespace.
+    Namespace,
+    /// The cluster, as a PersistentVolume.
+    Cluster,
+}
+
+/// A Pod, Pod template or PersistentVolume that was decided on, and where.
 #[derive(Debug, Clone, Copy)]
 pub struct Sighting<'a> {
     /// The Pod with its surroundings.
     pub subject: &'a Subject<'a>,
+    /// What the object belongs to. The subject of a PersistentVolume is in the namespace of its claim, for the policies.
+    pub scope: Scope,
     /// The object that it stands in: a Deployment, or the Pod itself.
     pub object: &'a Value,
     /// Its API version.
@@ -49,6 +72,24 @@ pub struct Sighting<'a> {
     pub decision: &'a Decision,
 }
 
+impl Sighting<'_> {
+    /// Its namespace; empty where it has none.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        match self.scope {
+            Scope::Namespace => self.subject.namespace,
+            Scope::Cluster => "",
+        }
+    }
+
+    fn is_under(&self, policy: &Policy) -> bool {
+        match self.scope {
+            Scope::Namespace => policy.rules.matching.selects(self.subject),
+            Scope::Cluster => policy.judges_volume(self.subject),
+        }
+    }
+}
+
 /// Folds Pods into a report. It keeps what was found, and of a clean Pod a count.
 #[derive(Debug)]
 pub struct Collector<'p> {
@@ -58,8 +99,12 @@ pub struct Collector<'p> {
     teams: BTreeMap<String, Team>,
     namespaces: BTreeMap<String, Namespace>,
     summary: Summary,
-    /// How many Pods ask for what they cannot be given.
+    /// How many are Pods and Pod templates, whose annotations count.
+    pods: u64,
+    /// How many of them ask for what they cannot be given.
     rejected: u64,
+    /// How many findings there are of each rule.
+    counted: BTreeMap<RuleName, Counted>,
     findings: Vec<Finding>,
     mutations: Vec<Mutation>,
     identities: Identities,
@@ -72,6 +117,14 @@ struct RuleTally<'p> {
     checked: u64,
     failed: u64,
     exemptions: Vec<ExemptionTally<'p>>,
+}
+
+/// The findings of one rule, whether they are kept or not.
+#[derive(Debug)]
+struct Counted {
+    action: Action,
+    severity: Severity,
+    counts: Counts,
 }
 
 #[derive(Debug)]
@@ -101,7 +154,9 @@ impl<'p> Collector<'p> {
             teams: BTreeMap::new(),
             namespaces: BTreeMap::new(),
             summary: Summary::default(),
+            pods: 0,
             rejected: 0,
+            counted: BTreeMap::new(),
             findings: Vec::new(),
             mutations: Vec::new(),
             identities: Identities::default(),
@@ -115,6 +170,7 @@ impl<'p> Collector<'p> {
         let is_refused = decision.violations.iter().any(Violation::denies) || !decision.rejections.is_empty();
         let is_affected = is_refused || decision.violations.iter().any(|found| found.exemption.is_none());
         self.summary.objects += 1;
+        self.pods += u64::from(sighting.scope == Scope::Namespace);
         self.rejected += u64::from(!decision.rejections.is_empty());
         self.summary.refused += u64::from(is_refused);
         self.summary.affected += u64::from(is_affected);
@@ -122,7 +178,7 @@ impl<'p> Collector<'p> {
         let total = self.teams.entry(team.clone()).or_insert_with(|| Team::new(&team));
         total.objects += 1;
         total.affected += u64::from(is_affected);
-        let namespace = text::name(sighting.subject.namespace);
+        let namespace = text::name(sighting.namespace());
         let total = self.namespaces.entry(namespace).or_insert_with_key(|name| Namespace::new(name));
         total.objects += 1;
         total.passed += passed;
@@ -144,10 +200,6 @@ impl<'p> Collector<'p> {
         let exemptions = self.exemptions();
         let mut teams = self.teams;
         for finding in &self.findings {
-            self.summary.findings.add(finding);
-            if finding.exemption.is_none() {
-                self.summary.severities.add(finding.severity);
-            }
             if let Some(team) = teams.get_mut(&finding.at.team) {
                 team.add(finding);
             }
@@ -184,8 +236,7 @@ impl<'p> Collector<'p> {
     /// Counts which rules and exemptions are about a Pod; returns how many of the rules it passed.
     fn count_rules(&mut self, sighting: &Sighting<'_>) -> u64 {
         let mut passed = 0;
-        for rule in self.rules.iter_mut().filter(|rule| rule.policy.rules.matching.selects(sighting.subject))
-        {
+        for rule in self.rules.iter_mut().filter(|rule| sighting.is_under(rule.policy)) {
             let own = |found: &&Violation| found.kind == rule.policy.kind && found.policy == rule.policy.name;
             let found = sighting.decision.violations.iter().filter(own).count();
             rule.checked += 1;
@@ -201,12 +252,15 @@ impl<'p> Collector<'p> {
     fn record(&mut self, sighting: &Sighting<'_>, at: &Location, is_refused: bool) {
         let decision = sighting.decision;
         for violation in &decision.violations {
-            let finding = self.of_violation(violation, sighting.template, at);
-            self.findings.push(finding);
+            self.count_excused(violation);
+            let field = on_object(sighting.template, &violation.finding.path);
+            self.keep(of_violation(violation, &field, at), &field);
         }
         for rejection in &decision.rejections {
-            let finding = self.of_rejection(rejection, at);
-            self.findings.push(finding);
+            self.keep(of_rejection(rejection, at), &rejection.place);
+        }
+        if self.settings.bounds.is_some() {
+            return;
         }
         // Where an annotation does not read nothing of the Pod is touched.
         for mutation in decision.mutations.iter().filter(|_| decision.rejections.is_empty()) {
@@ -220,36 +274,28 @@ impl<'p> Collector<'p> {
         }
     }
 
-    fn of_violation(&mut self, violation: &Violation, template: &str, at: &Location) -> Finding {
-        self.count_excused(violation);
-        let field = on_object(template, &violation.finding.path);
-        Finding {
-            id: self.identities.next(violation.kind, &violation.policy, at, &field),
-            rule: RuleName { kind: violation.kind.to_owned(), policy: text::name(&violation.policy) },
-            action: violation.action,
-            severity: Severity::of(violation.kind),
-            exemption: violation.exemption.as_deref().map(text::name),
-            expired: violation.expired.iter().map(|expired| text::sentence(expired)).collect(),
-            status: None,
-            at: at.clone(),
-            field: text::name(&field),
-            message: text::sentence(&violation.finding.message),
+    /// Counts a finding, and keeps it under a name of its own if there is room.
+    fn keep(&mut self, mut finding: Finding, field: &str) {
+        let counted = self.counted.entry(finding.rule.clone()).or_insert_with(|| Counted {
+            action: finding.action,
+            severity: finding.severity,
+            counts: Counts::default(),
+        });
+        counted.counts.add(&finding);
+        self.summary.findings.add(&finding);
+        if finding.exemption.is_none() {
+            self.summary.severities.add(finding.severity);
         }
-    }
-
-    fn of_rejection(&mut self, rejection: &Rejection, at: &Location) -> Finding {
-        Finding {
-            id: self.identities.next(ANNOTATIONS, "", at, &rejection.place),
-            rule: RuleName { kind: ANNOTATIONS.to_owned(), policy: String::new() },
-            action: Action::Deny,
-            severity: Severity::of(ANNOTATIONS),
-            exemption: None,
-            expired: Vec::new(),
-            status: None,
-            at: at.clone(),
-            field: text::name(&rejection.place),
-            message: text::sentence(&rejection.message),
+        let Some(namespace) = self.namespaces.get_mut(&finding.at.namespace) else { return };
+        if let Some(bounds) = self.settings.bounds
+            && (namespace.kept >= bounds.in_namespace || self.findings.len() >= bounds.in_all)
+        {
+            namespace.left_out += 1;
+            return;
         }
+        namespace.kept += 1;
+        finding.id = self.identities.next(&finding.rule, &finding.at, field);
+        self.findings.push(finding);
     }
 
     fn count_excused(&mut self, violation: &Violation) {
@@ -276,21 +322,17 @@ impl<'p> Collector<'p> {
                 findings: Counts::default(),
             })
             .collect();
-        for finding in &self.findings {
-            let index = rules.iter().position(|rule| rule.name == finding.rule);
-            let index = index.unwrap_or_else(|| {
-                rules.push(Rule {
-                    name: finding.rule.clone(),
-                    action: finding.action,
-                    severity: finding.severity,
-                    checked: self.summary.objects,
-                    passed: self.summary.objects - self.rejected,
-                    findings: Counts::default(),
-                });
-                rules.len() - 1
-            });
-            if let Some(rule) = rules.get_mut(index) {
-                rule.findings.add(finding);
+        for (name, counted) in &self.counted {
+            match rules.iter_mut().find(|rule| rule.name == *name) {
+                Some(rule) => rule.findings = counted.counts,
+                None => rules.push(Rule {
+                    name: name.clone(),
+                    action: counted.action,
+                    severity: counted.severity,
+                    checked: self.pods,
+                    passed: self.pods - self.rejected,
+                    findings: counted.counts,
+                }),
             }
         }
         rules
@@ -360,7 +402,7 @@ impl Team {
 
 impl Namespace {
     fn new(name: &str) -> Self {
-        Self { name: name.to_owned(), objects: 0, passed: 0 }
+        Self { name: name.to_owned(), objects: 0, passed: 0, left_out: 0, kept: 0 }
     }
 }
 
@@ -373,7 +415,7 @@ fn location(sighting: &Sighting<'_>, team: String, place: Option<Place>) -> Loca
     let workload = &sighting.subject.workload;
     Location {
         team,
-        namespace: text::name(sighting.subject.namespace),
+        namespace: text::name(sighting.namespace()),
         workload: Named { kind: text::name(&workload.kind), name: text::name(&workload.name) },
         object: Object {
             api_version: text::name(sighting.api_version),
@@ -381,6 +423,36 @@ fn location(sighting: &Sighting<'_>, team: String, place: Option<Place>) -> Loca
             name: text::name(sighting.name),
         },
         source: place.map(|place| Place { file: text::name(&place.file), line: place.line }),
+    }
+}
+
+fn of_violation(violation: &Violation, field: &str, at: &Location) -> Finding {
+    Finding {
+        id: String::new(),
+        rule: RuleName { kind: violation.kind.to_owned(), policy: text::name(&violation.policy) },
+        action: violation.action,
+        severity: Severity::of(violation.kind),
+        exemption: violation.exemption.as_deref().map(text::name),
+        expired: violation.expired.iter().map(|expired| text::sentence(expired)).collect(),
+        status: None,
+        at: at.clone(),
+        field: text::name(field),
+        message: text::sentence(&violation.finding.message),
+    }
+}
+
+fn of_rejection(rejection: &Rejection, at: &Location) -> Finding {
+    Finding {
+        id: String::new(),
+        rule: RuleName { kind: ANNOTATIONS.to_owned(), policy: String::new() },
+        action: Action::Deny,
+        severity: Severity::of(ANNOTATIONS),
+        exemption: None,
+        expired: Vec::new(),
+        status: None,
+        at: at.clone(),
+        field: text::name(&rejection.place),
+        message: text::sentence(&rejection.message),
     }
 }
 

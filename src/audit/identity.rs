@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use sha2::{Digest as _, Sha256};
 
-use super::report::Location;
+use super::report::{Location, RuleName};
 
 /// Names findings: by rule, workload, and field without its indexes, counted. So the name stays while lines move, the
 /// words of a policy change and lists grow, and two alike on one workload stay two.
@@ -13,9 +13,10 @@ pub(super) struct Identities(HashMap<[u8; 8], u64>);
 
 impl Identities {
     /// The name of the next finding of a rule in a field.
-    pub(super) fn next(&mut self, kind: &str, policy: &str, at: &Location, field: &str) -> String {
+    pub(super) fn next(&mut self, rule: &RuleName, at: &Location, field: &str) -> String {
         let field = field.split(['[', ']']).step_by(2).collect::<Vec<_>>().join("[]");
-        let parts = [kind, policy, &at.namespace, &at.workload.kind, &at.workload.name, &field];
+        let parts: [&str; 6] =
+            [&rule.kind, &rule.policy, &at.namespace, &at.workload.kind, &at.workload.name, &field];
         let count = self.0.entry(digest(&parts, 0)).or_default();
         *count += 1;
         format!("{:016x}", u64::from_be_bytes(digest(&parts, *count)))

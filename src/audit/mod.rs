@@ -28,13 +28,14 @@ pub mod policy_report;
 mod record;
 pub mod report;
 pub mod sarif;
+pub mod scan;
 mod severity;
 mod sink;
 mod text;
 pub mod words;
 
 pub use baseline::{Baseline, BaselineError};
-pub use collect::{Collector, Settings, Sighting};
+pub use collect::{Bounds, Collector, Scope, Settings, Sighting};
 pub use file::Rotation;
 pub use group::GroupBy;
 pub use metrics::Metrics;

@@ -1,7 +1,7 @@
 //! The report as objects of a cluster, for the tools that read them: `PolicyReport` of `wgpolicyk8s.io/v1alpha2`, and
 //! `Report` of `openreports.io/v1alpha1`, its successor of the same shape.
 //!
-//! One for each namespace, and one for the cluster where exemptions need someone's eye.
+//! One for each namespace, and one for the cluster where PersistentVolumes break a rule or exemptions need someone's eye.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -43,28 +43,44 @@ pub enum WriteError {
 /// # Errors
 /// When it cannot be written.
 pub fn write(report: &Report, dialect: Dialect, out: &mut impl Write) -> Result<(), WriteError> {
-    let mut by_namespace: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
-    for finding in &report.findings {
-        by_namespace.entry(&finding.at.namespace).or_default().push(of_finding(finding, report));
-    }
-    for namespace in &report.namespaces {
-        let results = by_namespace.remove(namespace.name.as_str()).unwrap_or_default();
-        for object in shards(&results, Some(namespace), dialect, report) {
-            write!(out, "---\n{}", yaml::write(&object)?)?;
-        }
-    }
-    let exemptions = report.exemptions.iter().filter(|exemption| needs_an_eye(exemption));
-    let results: Vec<_> = exemptions.map(|exemption| of_exemption(exemption, report)).collect();
-    if !results.is_empty() {
-        for object in shards(&results, None, dialect, report) {
-            write!(out, "---\n{}", yaml::write(&object)?)?;
-        }
+    for object in objects(report, dialect) {
+        write!(out, "---\n{}", yaml::write(&object)?)?;
     }
     Ok(())
 }
 
+/// The objects of a report, made one namespace at a time.
+pub fn objects(report: &Report, dialect: Dialect) -> impl Iterator<Item = Value> {
+    let mut by_namespace: BTreeMap<&str, Vec<&Finding>> = BTreeMap::new();
+    for finding in &report.findings {
+        by_namespace.entry(&finding.at.namespace).or_default().push(finding);
+    }
+    let of_cluster = by_namespace.remove("").unwrap_or_default();
+    let is_namespace = |namespace: &&Namespace| !namespace.name.is_empty();
+    let namespaced = report.namespaces.iter().filter(is_namespace).flat_map(move |namespace| {
+        let found = by_namespace.get(namespace.name.as_str()).into_iter().flatten();
+        let results = found.map(|finding| of_finding(finding, report));
+        let left_out = left_out(namespace, report);
+        shards(&results.chain(left_out).collect::<Vec<_>>(), Some(namespace), dialect, report)
+    });
+    namespaced.chain(std::iter::once_with(move || cluster(&of_cluster, dialect, report)).flatten())
+}
+
+/// What belongs to no namespace, if there is anything to tell of it.
+fn cluster(findings: &[&Finding], dialect: Dialect, report: &Report) -> Vec<Value> {
+    let found = findings.iter().map(|finding| of_finding(finding, report));
+    let unplaced = report.namespaces.iter().find(|namespace| namespace.name.is_empty());
+    let left_out = unplaced.and_then(|unplaced| left_out(unplaced, report));
+    let exemptions = report.exemptions.iter().filter(|exemption| needs_an_eye(exemption));
+    let exemptions = exemptions.map(|exemption| of_exemption(exemption, report));
+    let results: Vec<_> = found.chain(left_out).chain(exemptions).collect();
+    if results.is_empty() { Vec::new() } else { shards(&results, None, dialect, report) }
+}
+
 impl Dialect {
-    const fn api_version(self) -> &'static str {
+    /// The API version of its kinds.
+    #[must_use]
+    pub const fn api_version(self) -> &'static str {
         match self {
             Self::PolicyReport => "wgpolicyk8s.io/v1alpha2",
             Self::OpenReports => "openreports.io/v1alpha1",
@@ -152,6 +168,15 @@ fn of_finding(finding: &Finding, report: &Report) -> Value {
         (None, Action::Deny) => "fail",
         (None, Action::Warn | Action::Audit) => "warn",
     };
+    let mut resource = json!({
+        "apiVersion": at.object.api_version,
+        "kind": at.object.kind,
+        "namespace": at.namespace,
+        "name": at.object.name,
+    });
+    if let Some(fields) = resource.as_object_mut().filter(|_| at.namespace.is_empty()) {
+        fields.shift_remove("namespace");
+    }
     json!({
         "source": "podwright",
         "policy": if finding.rule.policy.is_empty() { &finding.rule.kind } else { &finding.rule.policy },
@@ -162,13 +187,27 @@ fn of_finding(finding: &Finding, report: &Report) -> Value {
         "scored": finding.action == Action::Deny,
         "message": format!("{}: {}", finding.field, finding.message),
         "timestamp": timestamp(report),
-        "resources": [{
-            "apiVersion": at.object.api_version,
-            "kind": at.object.kind,
-            "namespace": at.namespace,
-            "name": at.object.name,
-        }],
+        "resources": [resource],
         "properties": properties,
+    })
+}
+
+/// What is said of findings that the report has no room for.
+fn left_out(namespace: &Namespace, report: &Report) -> Option<Value> {
+    let count = namespace.left_out;
+    (count > 0).then(|| {
+        let more = words::counted(count, "more finding");
+        json!({
+            "source": "podwright",
+            "policy": "podwright",
+            "rule": "Left out",
+            "category": "Pod Security",
+            "severity": "info",
+            "result": "warn",
+            "scored": false,
+            "message": format!("there is no room here for {more}; podwright scan --live tells all of them"),
+            "timestamp": timestamp(report),
+        })
     })
 }
 

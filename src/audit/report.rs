@@ -214,16 +214,21 @@ pub struct Rule {
     pub findings: Counts,
 }
 
-/// The totals of one namespace.
+/// The totals of one namespace, or of what has none.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Namespace {
-    /// Its name.
+    /// Its name; empty for PersistentVolumes, which have no namespace.
     pub name: String,
     /// Its Pods and Pod templates.
     pub objects: u64,
     /// How often a rule was held against one of them and nothing was found.
     pub passed: u64,
+    /// How many of its findings are not among `findings`, for want of room.
+    #[serde(skip)]
+    pub left_out: u64,
+    #[serde(skip)]
+    pub(super) kept: usize,
 }
 
 /// One thing that is wrong with a Pod.
@@ -271,7 +276,7 @@ pub enum Status {
 pub struct Location {
     /// The team that it belongs to.
     pub team: String,
-    /// Its namespace.
+    /// Its namespace; empty for a PersistentVolume.
     pub namespace: String,
     /// The workload that it belongs to: a Deployment rather than its `ReplicaSet`.
     pub workload: Named,
@@ -443,10 +448,11 @@ impl Status {
 }
 
 impl Location {
-    /// `shop/Deployment/web`.
+    /// `shop/Deployment/web`; `PersistentVolume/data` of what has no namespace.
     #[must_use]
     pub fn path(&self) -> String {
-        format!("{}/{}/{}", self.namespace, self.workload.kind, self.workload.name)
+        let path = format!("{}/{}/{}", self.namespace, self.workload.kind, self.workload.name);
+        path.trim_start_matches('/').to_owned()
     }
 }
 

@@ -9,10 +9,10 @@ use serde_json::Value;
 use super::documents::{Document, Format, InputArgs, Stream};
 use super::emit::{self, Changed};
 use super::exit::Exit;
-use super::objects::Object;
-use super::offline::{self, Case, Offline, OfflineArgs};
+use super::offline::{self, OfflineArgs};
 use super::style::Palette;
-use crate::engine::Decision;
+use crate::engine::{Case, Decision, Offline};
+use crate::pod::Object;
 use crate::validators::Violation;
 
 /// The flags of `inject`.

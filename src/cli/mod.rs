@@ -7,7 +7,6 @@ mod emit;
 pub mod exit;
 mod explain;
 mod inject;
-mod objects;
 mod offline;
 mod scan;
 mod schema;

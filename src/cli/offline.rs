@@ -12,13 +12,9 @@ use serde_json::Value;
 
 use super::documents::Stream;
 use super::exit::BadInput;
-use super::objects::Object;
-use crate::engine::{self, Decision};
-use crate::mutators::{Rejection, annotations};
-use crate::pod::{Pod, Workload};
-use crate::policy::Subject;
+use crate::engine::{Decision, Offline};
+use crate::pod::Object;
 use crate::policy_set::{LoadErrors, PolicySet};
-use crate::validators::Violation;
 use crate::view::{
     ClaimName, Maker, NodeVolume, SetName, StatefulSet, StatefulSets, Version, View, VolumeSpec,
 };
@@ -41,32 +37,6 @@ pub(super) struct OfflineArgs {
     /// The day that exemptions are held against, such as 2027-06-30 [default: today]
     #[arg(long, value_name = "DATE")]
     now: Option<Now>,
-}
-
-/// A cluster that is known from files.
-#[derive(Debug)]
-pub(super) struct Offline {
-    /// The policies in force.
-    pub(super) policies: PolicySet,
-    view: View,
-    /// The time that exemptions are held against.
-    pub(super) now: Timestamp,
-    namespace: String,
-}
-
-/// A Pod or Pod template that a decision is asked for.
-#[derive(Debug)]
-pub(super) struct Case<'a> {
-    /// The Pod itself, or the workload that it belongs to.
-    pub(super) object: &'a Object<'a>,
-    /// Its namespace.
-    pub(super) namespace: &'a str,
-    /// Where in the object the Pod stands.
-    pub(super) template: &'static str,
-    workload: Workload,
-    pod: Pod,
-    /// The workload, where the Pod is its template.
-    whole: Option<Pod>,
 }
 
 impl OfflineArgs {
@@ -105,7 +75,7 @@ impl OfflineArgs {
     /// When a policy is wrong.
     pub(super) fn load_with(&self, known: Known) -> Result<Offline, BadInput> {
         Ok(Offline {
-            policies: policies(&self.policies).map_err(|errors| located(&errors))?,
+            policies: Arc::new(policies(&self.policies).map_err(|errors| located(&errors))?),
             view: View {
                 api_server: self.kubernetes_version.or(known.version),
                 oldest_kubelet: self.kubernetes_version.or(known.version),
@@ -130,77 +100,10 @@ pub(super) fn located(errors: &LoadErrors) -> BadInput {
     BadInput(errors.0.iter().map(ToString::to_string).collect())
 }
 
-impl Offline {
-    /// The Pod of an object, if it has one.
-    pub(super) fn case<'a>(&'a self, object: &'a Object<'a>) -> Option<Case<'a>> {
-        let (template, pod) = object.pod()?;
-        let namespace = object.metadata("namespace").unwrap_or(&self.namespace);
-        let whole = || Pod::from_value(object.value.clone()).ok();
-        let whole = if template.is_empty() { None } else { whole() };
-        Some(Case { object, namespace, template, workload: object.workload(&pod), pod, whole })
-    }
-
-    /// The Pod with what is known around it.
-    pub(super) fn subject<'a>(&'a self, case: &'a Case<'_>) -> Subject<'a> {
-        let subject = Subject::new(case.namespace, case.workload.clone(), &case.pod, &self.view)
-            .with_own(self.policies.own());
-        match &case.whole {
-            Some(whole) => subject.within(whole, None),
-            None => subject,
-        }
-    }
-
-    /// What the webhook would decide.
-    pub(super) fn decide(&self, case: &Case<'_>) -> Decision {
-        let mut decision = engine::admit(&self.policies, &self.subject(case), self.now);
-        decision.rejections.extend(unquoted(&case.pod));
-        let whole = case.whole.iter();
-        decision.warnings.extend(whole.flat_map(|whole| engine::misplaced(whole, case.object.kind)));
-        decision
-    }
-}
-
-impl Case<'_> {
-    /// `Kind namespace/name`.
-    pub(super) fn title(&self) -> String {
-        let name = self.object.name();
-        let name = if name.is_empty() { "(no name)" } else { &name };
-        format!("{} {}/{name}", self.object.kind, self.namespace)
-    }
-
-    /// A violation with the field as the object has it: `spec.template.spec.volumes[0]`.
-    pub(super) fn on_object(&self, violation: &Violation) -> Violation {
-        let mut moved = violation.clone();
-        if !self.template.is_empty() {
-            let template = self.template.trim_start_matches('/').replace('/', ".");
-            moved.finding.path = format!("{template}.{}", violation.finding.path);
-        }
-        moved
-    }
-}
-
 /// The warnings that are no violations: those are told with their field.
 pub(super) fn plain_warnings(decision: &Decision) -> impl Iterator<Item = &String> {
     let violations: HashSet<_> = decision.violations.iter().map(ToString::to_string).collect();
     decision.warnings.iter().filter(move |warning| !violations.contains(*warning))
-}
-
-/// Annotations of ours that are no strings, as `true` without quotes is none: the API server refuses them.
-fn unquoted(pod: &Pod) -> Vec<Rejection> {
-    let annotations = pod.as_value().pointer("/metadata/annotations").and_then(Value::as_object);
-    let is_ours = |key: &str| key.split('/').next().is_some_and(|domain| domain.ends_with(annotations::ROOT));
-    annotations
-        .into_iter()
-        .flatten()
-        .filter(|(key, value)| is_ours(key) && !value.is_string())
-        .map(|(key, value)| {
-            let quoted = match value {
-                Value::Bool(_) | Value::Number(_) => format!("; write it in quotes: \"{value}\""),
-                _ => String::new(),
-            };
-            Rejection::new(format!("annotation {key}"), format!("{value} is no string{quoted}"))
-        })
-        .collect()
 }
 
 /// What manifests, or a cluster itself, tell of the cluster.

@@ -4,6 +4,7 @@ mod audit;
 mod decision;
 mod judge;
 mod mutate;
+mod offline;
 mod scale;
 mod template;
 mod told;
@@ -11,7 +12,9 @@ mod volume;
 
 pub use decision::{Decision, Refusal};
 pub use mutate::choose;
+pub use offline::{Case, Offline};
 pub use template::misplaced;
+pub use volume::PersistentVolume;
 
 use std::borrow::Cow;
 use std::collections::HashSet;

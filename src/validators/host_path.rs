@@ -95,6 +95,10 @@ impl Validator for HostPath {
             findings.push(Finding { path: field.to_owned(), message });
         }
     }
+
+    fn judges_persistent_volumes(&self) -> bool {
+        true
+    }
 }
 
 /// How a Pod comes to a path.

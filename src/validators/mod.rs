@@ -34,6 +34,11 @@ pub trait Validator: fmt::Debug + Send + Sync {
 
     /// Tells what is wrong with a PersistentVolume.
     fn validate_persistent_volume(&self, _volume: &Value, _findings: &mut Vec<Finding>) {}
+
+    /// Whether it judges PersistentVolumes.
+    fn judges_persistent_volumes(&self) -> bool {
+        false
+    }
 }
 
 /// The spec of a validator's policy: what all validators share, and what this one takes.
@@ -134,6 +139,13 @@ impl Policy {
             rules,
             validator: Box::new(envelope.spec),
         })
+    }
+
+    /// Whether the policy is about a PersistentVolume: one that no claim holds yet is of every namespace.
+    #[must_use]
+    pub fn judges_volume(&self, subject: &Subject<'_>) -> bool {
+        self.validator.judges_persistent_volumes()
+            && (subject.namespace.is_empty() || self.rules.matching.selects(subject))
     }
 
     /// What is wrong with a PersistentVolume.

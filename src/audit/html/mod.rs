@@ -93,7 +93,10 @@ impl<'a> Page<'a> {
             looked_at: format!(
                 "{} in {}",
                 counted(summary.objects, "workload"),
-                counted(report.namespaces.len() as u64, "namespace")
+                counted(
+                    report.namespaces.iter().filter(|one| !one.name.is_empty()).count() as u64,
+                    "namespace"
+                )
             ),
             rules: counted(report.rules.len() as u64, "rule"),
             grouping: report.metadata.group_by.strip_prefix("label=").unwrap_or("namespace"),

@@ -4,8 +4,8 @@ use json_patch::PatchOperation;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::cli::offline::{self, Case, Offline};
-use crate::engine::{Decision, choose};
+use crate::cli::offline;
+use crate::engine::{Case, Decision, Offline, choose};
 use crate::mutators::{self, Ask, MUTATORS};
 use crate::policy::{Action, Subject};
 use crate::policy_set::PolicySet;

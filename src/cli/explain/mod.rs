@@ -11,9 +11,10 @@ use serde_json::json;
 use self::account::{Account, Verdict};
 use super::documents::{InputArgs, Stream};
 use super::exit::Exit;
-use super::objects::Object;
-use super::offline::{Offline, OfflineArgs};
+use super::offline::OfflineArgs;
 use super::style::Palette;
+use crate::engine::Offline;
+use crate::pod::Object;
 
 /// The flags of `explain`.
 #[derive(Debug, clap::Args)]

@@ -1,6 +1,5 @@
 //! The objects of a running cluster.
 
-use std::collections::HashSet;
 use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 
@@ -8,13 +7,11 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use kube::Client;
 use tokio::runtime::{Builder, Runtime};
 
-use super::fold::Fold;
+use crate::audit::scan::{Fold, Progress, Survey};
 use crate::cli::exit::BadInput;
-use crate::cli::objects::Object;
 use crate::cli::offline::{Known, OfflineArgs};
 use crate::cluster;
-use crate::cluster::list::{Page, Pages};
-use crate::pod::{Pod, Workload};
+use crate::cluster::list::Pages;
 
 /// What tells of the cluster.
 const TELLING: &[&str] = &[
@@ -22,15 +19,6 @@ const TELLING: &[&str] = &[
     "/api/v1/persistentvolumes",
     "/apis/apps/v1/statefulsets",
     "/apis/apps.kruise.io/v1beta1/statefulsets",
-];
-/// The Pods that live, before the workloads that may have none.
-const PODS: &str = "/api/v1/pods";
-const LIVE: &str = "status.phase!=Succeeded,status.phase!=Failed";
-const WORKLOADS: &[&str] = &[
-    "/apis/apps/v1/deployments",
-    "/apis/apps/v1/statefulsets",
-    "/apis/apps/v1/daemonsets",
-    "/apis/batch/v1/cronjobs",
 ];
 
 /// Which cluster is scanned.
@@ -78,69 +66,32 @@ impl Live {
         let version = format!("v{}.{}", version.major, version.minor).parse().ok();
         let mut known = Known::of(version);
         for path in TELLING {
-            self.each(path, "", &mut |page| offline.learn(&page.list, &mut known))?;
+            let mut pages = Pages::of(self.client.clone(), path);
+            let mut next =
+                || self.runtime.block_on(pages.next()).map_err(|error| BadInput::from(error.to_string()));
+            while let Some(page) = next()? {
+                page.objects().for_each(|object| offline.learn(&object, &mut known));
+            }
         }
         Ok(known)
     }
 
     /// Adds what runs, or would.
     pub(super) fn fold(&self, fold: &mut Fold<'_>) -> Result<(), BadInput> {
-        let progress = progress();
-        let (mut seen, mut workloads) = (HashSet::new(), HashSet::new());
-        self.each(PODS, LIVE, &mut |page| {
-            let objects = Object::all(&page.list);
-            progress.set_length(progress.position() + objects.len() as u64 + page.remaining);
-            for object in &objects {
-                let Ok(pod) = Pod::from_value(object.value.clone()) else { continue };
-                let namespace = object.metadata("namespace").unwrap_or_default().to_owned();
-                let workload = Workload::of(&pod);
-                workloads.insert((namespace, workload.kind, workload.name));
-                if copied_by(&pod).is_none_or(|controller| seen.insert(controller)) {
-                    fold.object(object, || None);
-                }
-            }
-            progress.inc(objects.len() as u64);
-        })?;
-        for path in WORKLOADS {
-            self.each(path, "", &mut |page| {
-                for object in Object::all(&page.list) {
-                    let namespace = object.metadata("namespace").unwrap_or_default().to_owned();
-                    if !workloads.contains(&(namespace, object.kind.to_owned(), object.name())) {
-                        fold.object(&object, || None);
-                    }
-                }
-            })?;
-        }
-        progress.finish_and_clear();
-        Ok(())
+        let bar = bar();
+        let mut tell = |progress| match progress {
+            Progress::Found { here, remaining } => bar.set_length(bar.position() + here + remaining),
+            Progress::Done { here } => bar.inc(here),
+        };
+        let survey = Survey::of(self.client.clone());
+        let done = self.runtime.block_on(survey.fold(fold, &mut tell));
+        bar.finish_and_clear();
+        done.map_err(|error| BadInput::from(error.to_string()))
     }
-
-    fn each(
-        &self,
-        path: &'static str,
-        selector: &'static str,
-        visit: &mut dyn FnMut(Page),
-    ) -> Result<(), BadInput> {
-        let mut pages = Pages::of(self.client.clone(), path, selector);
-        let mut next =
-            || self.runtime.block_on(pages.next()).map_err(|error| BadInput::from(error.to_string()));
-        while let Some(page) = next()? {
-            visit(page);
-        }
-        Ok(())
-    }
-}
-
-/// The uid of a controller whose Pods are all alike. Those of a StatefulSet have addresses of their own.
-fn copied_by(pod: &Pod) -> Option<String> {
-    let controller = pod.controller()?;
-    let text = |field: &str| controller.get(field)?.as_str();
-    let is_alike = matches!(text("kind")?, "ReplicaSet" | "DaemonSet" | "Job");
-    is_alike.then(|| text("uid").map(str::to_owned)).flatten()
 }
 
 /// On a terminal only.
-fn progress() -> ProgressBar {
+fn bar() -> ProgressBar {
     let target =
         if io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
     let style = ProgressStyle::with_template("{bar:40} {pos} of {len} Pods, {eta} left");

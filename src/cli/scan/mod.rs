@@ -1,6 +1,5 @@
 //! `podwright scan`: a report over many Pods.
 
-mod fold;
 mod live;
 mod output;
 mod pieces;
@@ -12,18 +11,21 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
-use self::fold::Fold;
 use self::live::{Live, LiveArgs};
 use self::output::Output;
 use self::pieces::Input;
-use super::documents::{InputArgs, MOST_BYTES};
+use super::documents::{InputArgs, MOST_BYTES, Stream};
 use super::exit::{BadInput, Exit};
-use super::offline::{Known, Offline, OfflineArgs, TELLING};
+use super::offline::{Known, OfflineArgs, TELLING};
 use super::style::Palette;
 use super::values;
 use crate::audit::policy_report::{self, Dialect};
+use crate::audit::report::Place;
+use crate::audit::scan::Fold;
 use crate::audit::{Baseline, GroupBy, Report, Settings, csv, html, json, junit, sarif};
+use crate::engine::Offline;
 use crate::input;
+use crate::pod::Object;
 use crate::policy::Action;
 
 /// The flags of `scan`.
@@ -182,11 +184,12 @@ impl Args {
             now: offline.now,
             group_by: self.group_by.clone(),
             expiring_within_days: self.expiring_within,
+            bounds: None,
         };
         let mut fold = Fold::new(offline, settings);
         let mut errors = Vec::new();
         for input in inputs {
-            if let Err(BadInput(reasons)) = input.visit(&[], &mut |stream| fold.stream(stream)) {
+            if let Err(BadInput(reasons)) = input.visit(&[], &mut |stream| add(&mut fold, stream)) {
                 errors.extend(reasons);
             }
         }
@@ -238,6 +241,18 @@ impl Args {
             return Err(reason.into());
         }
         Ok(())
+    }
+}
+
+/// Adds every object of a stream.
+fn add(fold: &mut Fold<'_>, stream: &Stream) {
+    for document in &stream.documents {
+        let lines = stream.lines(document);
+        for object in Object::all(&document.value) {
+            fold.object(&object, || {
+                Some(Place { file: stream.name.clone(), line: lines.of(&object.pointer) })
+            });
+        }
     }
 }
 

@@ -4,24 +4,25 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use crate::pod::{self, Pod, Workload};
+use super::{Pod, Workload, template_pointer};
 
 /// One object.
 #[derive(Debug)]
-pub(super) struct Object<'a> {
+pub struct Object<'a> {
     /// Where in its document it stands, as a JSON pointer.
-    pub(super) pointer: String,
+    pub pointer: String,
     /// The object.
-    pub(super) value: &'a Value,
+    pub value: &'a Value,
     /// Its kind; an item of a `PodList` need not say it.
-    pub(super) kind: &'a str,
+    pub kind: &'a str,
     /// Its API group; empty for the core group.
-    pub(super) group: &'a str,
+    pub group: &'a str,
 }
 
 impl<'a> Object<'a> {
     /// Every object of a document; lists are opened, however deep.
-    pub(super) fn all(document: &'a Value) -> Vec<Self> {
+    #[must_use]
+    pub fn all(document: &'a Value) -> Vec<Self> {
         let mut objects = Vec::new();
         Self::collect(document, String::new(), ("", ""), &mut objects);
         objects
@@ -44,12 +45,14 @@ impl<'a> Object<'a> {
     }
 
     /// The text of one field of its metadata.
-    pub(super) fn metadata(&self, field: &str) -> Option<&'a str> {
+    #[must_use]
+    pub fn metadata(&self, field: &str) -> Option<&'a str> {
         self.value.get("metadata")?.get(field)?.as_str().filter(|text| !text.is_empty())
     }
 
     /// Its name, `<start>*` where the API server will make one.
-    pub(super) fn name(&self) -> String {
+    #[must_use]
+    pub fn name(&self) -> String {
         match (self.metadata("name"), self.metadata("generateName")) {
             (Some(name), _) => name.to_owned(),
             (None, Some(start)) => format!("{start}*"),
@@ -58,7 +61,8 @@ impl<'a> Object<'a> {
     }
 
     /// Its API version; that of its group's first one where it does not say, as an item of a `PodList` need not.
-    pub(super) fn api_version(&self) -> Cow<'a, str> {
+    #[must_use]
+    pub fn api_version(&self) -> Cow<'a, str> {
         match (self.value.get("apiVersion").and_then(Value::as_str), self.group) {
             (Some(version), _) => version.into(),
             (None, "") => "v1".into(),
@@ -67,12 +71,14 @@ impl<'a> Object<'a> {
     }
 
     /// Where in it the Pod template stands: empty for a Pod, `None` where it is of no kind that the webhook sees.
-    pub(super) fn template_pointer(&self) -> Option<&'static str> {
-        pod::template_pointer(self.group, self.kind)
+    #[must_use]
+    pub fn template_pointer(&self) -> Option<&'static str> {
+        template_pointer(self.group, self.kind)
     }
 
     /// Its Pod or Pod template, with where that stands in it.
-    pub(super) fn pod(&self) -> Option<(&'static str, Pod)> {
+    #[must_use]
+    pub fn pod(&self) -> Option<(&'static str, Pod)> {
         let pointer = self.template_pointer()?;
         // What is no object the API server will refuse; there is nothing to decide.
         let pod = Pod::from_value(self.value.pointer(pointer)?.clone()).ok()?;
@@ -80,7 +86,8 @@ impl<'a> Object<'a> {
     }
 
     /// The workload that its Pods belong to.
-    pub(super) fn workload(&self, pod: &Pod) -> Workload {
+    #[must_use]
+    pub fn workload(&self, pod: &Pod) -> Workload {
         match self.kind {
             "Pod" => Workload::of(pod),
             kind => Workload::new(kind, self.group, &self.name()),
