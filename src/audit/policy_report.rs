@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::Report;
 use super::report::{Exemption, ExemptionState, Finding, Namespace};
 use super::words;
+use crate::cluster::kept::Kind;
 use crate::policy::Action;
 use crate::yaml;
 
@@ -78,22 +79,28 @@ fn cluster(findings: &[&Finding], dialect: Dialect, report: &Report) -> Vec<Valu
 }
 
 impl Dialect {
-    /// The API version of its kinds.
+    /// The kind of a namespace's reports, or that of the cluster's.
     #[must_use]
-    pub const fn api_version(self) -> &'static str {
-        match self {
-            Self::PolicyReport => "wgpolicyk8s.io/v1alpha2",
-            Self::OpenReports => "openreports.io/v1alpha1",
-        }
-    }
-
-    const fn kind(self, is_namespaced: bool) -> &'static str {
-        match (self, is_namespaced) {
-            (Self::PolicyReport, true) => "PolicyReport",
-            (Self::PolicyReport, false) => "ClusterPolicyReport",
-            (Self::OpenReports, true) => "Report",
-            (Self::OpenReports, false) => "ClusterReport",
-        }
+    pub const fn kind(self, is_namespaced: bool) -> Kind {
+        let (kind, plural, path) = match (self, is_namespaced) {
+            (Self::PolicyReport, true) => {
+                ("PolicyReport", "policyreports", "/apis/wgpolicyk8s.io/v1alpha2/policyreports")
+            }
+            (Self::PolicyReport, false) => (
+                "ClusterPolicyReport",
+                "clusterpolicyreports",
+                "/apis/wgpolicyk8s.io/v1alpha2/clusterpolicyreports",
+            ),
+            (Self::OpenReports, true) => ("Report", "reports", "/apis/openreports.io/v1alpha1/reports"),
+            (Self::OpenReports, false) => {
+                ("ClusterReport", "clusterreports", "/apis/openreports.io/v1alpha1/clusterreports")
+            }
+        };
+        let (group, version) = match self {
+            Self::PolicyReport => ("wgpolicyk8s.io", "v1alpha2"),
+            Self::OpenReports => ("openreports.io", "v1alpha1"),
+        };
+        Kind { group, version, kind, plural, path, is_namespaced }
     }
 }
 
@@ -116,8 +123,9 @@ fn shards(results: &[Value], namespace: Option<&Namespace>, dialect: Dialect, re
         chunks.enumerate().map(|(index, chunk)| shard(&format!("podwright-{}", index + 2), 0, chunk));
     let mut shards: Vec<_> = [first].into_iter().chain(others).collect();
     for fields in shards.iter_mut().filter_map(Value::as_object_mut) {
-        fields.insert("apiVersion".to_owned(), dialect.api_version().into());
-        fields.insert("kind".to_owned(), dialect.kind(namespace.is_some()).into());
+        let Kind { group, version, kind, .. } = dialect.kind(namespace.is_some());
+        fields.insert("apiVersion".to_owned(), format!("{group}/{version}").into());
+        fields.insert("kind".to_owned(), kind.into());
         if dialect == Dialect::OpenReports {
             fields.insert("source".to_owned(), "podwright".into());
         }

@@ -2,6 +2,7 @@
 
 mod certificates;
 mod policies;
+mod scanning;
 
 use std::env;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -27,6 +28,7 @@ use crate::telemetry::Metrics;
 use crate::telemetry::logs::{self, Logs};
 use crate::tls;
 use certificates::Certificates;
+use scanning::{Scanner, Scanning};
 
 /// What the kubelet sets in every container.
 const IN_CLUSTER: &str = "KUBERNETES_SERVICE_HOST";
@@ -54,6 +56,8 @@ pub(super) struct Args {
     stopping: Stopping,
     #[command(flatten)]
     auditing: Auditing,
+    #[command(flatten)]
+    scanning: Scanning,
     #[command(flatten)]
     logging: Logging,
 }
@@ -186,6 +190,8 @@ fn serve(args: &Args, logs: &Logs) -> anyhow::Result<()> {
 
     let cluster_metrics = cluster::Metrics::register(&mut registry);
     let audit = args.auditing.start(audit::Metrics::register(&mut registry))?;
+    let scanner = args.scanning.prepare(&mut registry)?;
+    let stores = (Arc::clone(&policies.store), Arc::clone(&views));
     let app = App::new(policies.store, Arc::clone(&views), metrics);
     let app = match &audit {
         Some(audit) => app.recording(audit.recorder()),
@@ -196,7 +202,10 @@ fn serve(args: &Args, logs: &Logs) -> anyhow::Result<()> {
         let (stop, hurry) = signals()?;
         let health = Arc::new(Health::default());
         let client = args.client().await?;
-        let _watch = client.clone().map(|client| watch(client, views, &health, cluster_metrics.clone()));
+        let watch = client.clone().map(|client| watch(client, views, &health, cluster_metrics.clone()));
+        let scanning = scanner.as_ref().zip(watch.as_ref()).map(|(scanner, watch)| {
+            scanner.start(args.deciding.kubeconfig.clone(), watch.synced(), stores, stop.clone())
+        });
         let app = match client {
             Some(client) => {
                 let events = Events::start(client.clone(), cluster_metrics);
@@ -210,10 +219,12 @@ fn serve(args: &Args, logs: &Logs) -> anyhow::Result<()> {
             local.introduce(server.listen()).context("printing how to ask")?;
         }
         server.run(stop.cancelled(), hurry.cancelled()).await;
+        scanning::ended(scanning).await;
         anyhow::Ok(())
     })?;
     // Whatever still decides has nobody to answer to.
     runtime.shutdown_background();
+    scanner.into_iter().for_each(Scanner::end);
     drop(audit);
     Ok(())
 }

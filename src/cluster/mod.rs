@@ -10,7 +10,9 @@
 
 pub mod events;
 mod index;
+pub mod kept;
 mod kinds;
+pub mod lease;
 pub mod list;
 mod metrics;
 mod publish;

@@ -18,6 +18,7 @@ mod process;
 mod reinvocation;
 mod reports;
 mod rules;
+mod scan;
 mod second_webhook;
 mod together;
 mod untouched;
@@ -91,6 +92,8 @@ const ALONE: &[Row] = &[
     ),
     // Adds a kind for a while, which others would go by.
     ("addresses outside of Calico's pools are refused, once it has any", fixed_ip::pools),
+    // Adds the kinds of policy reports, and needs them to be missing before.
+    ("a scan in the background writes policy reports, by one replica at a time", scan::in_the_background),
     // Adds a Node for a while, of an age that others would notice.
     ("the cluster view follows Nodes and Namespaces, also through a restart", view::follows_the_cluster),
 ];

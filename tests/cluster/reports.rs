@@ -13,7 +13,7 @@ use crate::pods;
 use crate::process::within;
 use crate::world::World;
 
-const DEFINITIONS: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+pub(crate) const DEFINITIONS: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
 
 /// The folder of the official definitions, which are in no package and not ours to keep here.
 pub(crate) fn definitions() -> Option<PathBuf> {
@@ -30,7 +30,7 @@ pub(crate) fn are_taken(world: &World) {
         ("openreports", "openreports.io", ["reports", "clusterreports"]),
     ] {
         for resource in resources {
-            define(world, &folder.join(format!("{group}_{resource}.yaml")));
+            define(world, &official(&folder, group, resource));
         }
         let output = Command::new(cargo_bin!("podwright"))
             .args(["scan", "-f", "manifests", "--policies", "policies.yaml", "--format", format])
@@ -62,12 +62,16 @@ pub(crate) fn are_taken(world: &World) {
     }
 }
 
+/// The official definition of a kind.
+pub(crate) fn official(folder: &Path, group: &str, resource: &str) -> Value {
+    let text = fs::read_to_string(folder.join(format!("{group}_{resource}.yaml"))).unwrap();
+    yaml::read(yaml::documents(&text)[0]).unwrap()
+}
+
 /// Adds a kind, and waits until it is known.
-fn define(world: &World, file: &Path) {
-    let text = fs::read_to_string(file).unwrap();
-    let definition: Value = yaml::read(yaml::documents(&text)[0]).unwrap();
+pub(crate) fn define(world: &World, definition: &Value) {
     let name = definition["metadata"]["name"].as_str().unwrap();
-    world.api().create(DEFINITIONS, &definition).unwrap();
+    world.api().create(DEFINITIONS, definition).unwrap();
     let path = format!("{DEFINITIONS}/{name}");
     let is_established = || {
         let kept = world.api().get(&path).ok()?;

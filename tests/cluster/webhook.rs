@@ -17,6 +17,8 @@ use crate::process::{Process, free_ports, within};
 pub(crate) struct Webhook {
     process: Process,
     endpoint: Endpoint,
+    metrics: String,
+    client: reqwest::Client,
     _dir: TempDir,
 }
 
@@ -53,11 +55,19 @@ impl Webhook {
         let answer = || api.runtime().block_on(client.get(&ready).send());
         process.wait_until(SOON, || answer().is_ok_and(|response| response.status().is_success()))?;
         let endpoint = Endpoint { url: format!("https://{listen}/mutate"), authority: authority.pem() };
-        Ok(Self { process, endpoint, _dir: dir })
+        let metrics = format!("http://{admin_listen}/metrics");
+        Ok(Self { process, endpoint, metrics, client, _dir: dir })
     }
 
     pub(crate) fn endpoint(&self) -> &Endpoint {
         &self.endpoint
+    }
+
+    /// The value of a metric without labels, or of one with these.
+    pub(crate) fn metric(&self, api: &Api, name: &str) -> Option<f64> {
+        let text = async { self.client.get(&self.metrics).send().await.ok()?.text().await.ok() };
+        let text = api.runtime().block_on(text)?;
+        text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok())
     }
 
     /// Ends it as a rollout does.
