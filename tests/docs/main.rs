@@ -392,6 +392,7 @@ fn exposed_metrics() -> BTreeMap<String, BTreeSet<String>> {
     let metrics = Metrics::register(&mut registry);
     let _cluster = cluster::Metrics::register(&mut registry);
     let _audit = audit::Metrics::register(&mut registry);
+    let _scan = audit::scan::Metrics::register(&mut registry);
     let _policies = Reloads::of_policies(&mut registry);
     let _certificates = Reloads::of_certificates(&mut registry);
     register_generation(&mut registry, || "abc".to_owned());
