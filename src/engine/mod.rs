@@ -2,6 +2,7 @@
 
 mod audit;
 mod decision;
+mod ephemeral;
 mod judge;
 mod mutate;
 mod offline;
@@ -83,6 +84,9 @@ fn decide_object(policies: &PolicySet, view: &View, question: &Question<'_>) -> 
     }
     if (&*request.kind.group, &*request.kind.kind) == ("", "PersistentVolume") && is_write {
         return volume::decide(policies, view, question);
+    }
+    if (&*request.kind.group, &*request.kind.kind) == ("", ephemeral::KIND) && is_write {
+        return ephemeral::decide(policies, view, question, namespace);
     }
     let Some(template) = template_pointer(&request.kind.group, &request.kind.kind).filter(|_| is_write)
     else {

@@ -52,6 +52,13 @@ impl Match {
         (self.namespaces.is_empty() || among(&self.namespaces)) && !among(&self.exclude_namespaces)
     }
 
+    /// Whether it may be about a Pod of which no more is known than its namespace.
+    #[must_use]
+    pub fn may_select_in_namespace(&self, subject: &Subject<'_>) -> bool {
+        self.admits_namespace(subject.namespace)
+            && self.namespace_selector.mismatch(|key| subject.namespace_label(key)).is_none()
+    }
+
     /// Whether it is about this Pod.
     #[must_use]
     pub fn selects(&self, subject: &Subject<'_>) -> bool {

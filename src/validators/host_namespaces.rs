@@ -97,6 +97,10 @@ impl Validator for HostNamespaces {
             }
         }
     }
+
+    fn judges_ephemeral_containers(&self) -> bool {
+        true
+    }
 }
 
 impl Way {

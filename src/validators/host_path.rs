@@ -96,6 +96,10 @@ impl Validator for HostPath {
         }
     }
 
+    fn judges_ephemeral_containers(&self) -> bool {
+        true
+    }
+
     fn judges_persistent_volumes(&self) -> bool {
         true
     }

@@ -35,6 +35,11 @@ pub trait Validator: fmt::Debug + Send + Sync {
     /// Tells what is wrong with a PersistentVolume.
     fn validate_persistent_volume(&self, _volume: &Value, _findings: &mut Vec<Finding>) {}
 
+    /// Whether it may find something in an ephemeral container, or in what that mounts.
+    fn judges_ephemeral_containers(&self) -> bool {
+        false
+    }
+
     /// Whether it judges PersistentVolumes.
     fn judges_persistent_volumes(&self) -> bool {
         false
@@ -139,6 +144,12 @@ impl Policy {
             rules,
             validator: Box::new(envelope.spec),
         })
+    }
+
+    /// Whether it may find something in an ephemeral container, or in what that mounts.
+    #[must_use]
+    pub fn judges_ephemeral_containers(&self) -> bool {
+        self.validator.judges_ephemeral_containers()
     }
 
     /// Whether the policy is about a PersistentVolume: one that no claim holds yet is of every namespace.

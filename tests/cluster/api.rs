@@ -56,6 +56,10 @@ impl Api {
         self.runtime.block_on(self.client.request(request)).map_err(message)
     }
 
+    pub(crate) fn replace(&self, path: &str, object: &Value) -> Result<Value, String> {
+        self.json(Request::put(path), object)
+    }
+
     pub(crate) fn get(&self, path: &str) -> Result<Value, String> {
         self.json(Request::get(path), &Value::Null)
     }

@@ -76,7 +76,7 @@ impl ControlPlane {
                 format!("--initial-cluster=test={peer_url}"),
             ],
         );
-        let api_server_start = start(
+        let mut api_server_start = start(
             "kube-apiserver",
             &[
                 format!("--etcd-servers={etcd_url}"),
@@ -98,6 +98,10 @@ impl ControlPlane {
                 "--allow-privileged=true".to_owned(),
             ],
         );
+        if version < (1, 23) {
+            // Of age only then; `kubectl debug` needs them, and so do those who would use them for worse.
+            api_server_start.args.push("--feature-gates=EphemeralContainers=true".to_owned());
+        }
         let mut controller_manager = start(
             "kube-controller-manager",
             &[

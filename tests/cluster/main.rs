@@ -52,6 +52,10 @@ const TRIALS: &[Row] = &[
         host_path::a_forbidden_path,
     ),
     ("a path of the node behind a claim is refused", host_path::behind_a_claim),
+    (
+        "an ephemeral container that could reach the node is refused, where a rule holds",
+        host_path::ephemeral_containers,
+    ),
     ("every port of a Pod in the node's network is judged once", rules::ports_in_the_host_network),
     (
         "a workload whose Pods will be refused is warned of, and refused where a policy says so",

@@ -131,6 +131,7 @@ impl Registering<'_> {
     ) -> Result<Registration, String> {
         let mut rules = pods();
         rules[0]["operations"] = json!(["CREATE", "UPDATE"]);
+        rules[0]["resources"] = json!(["pods", "pods/ephemeralcontainers"]);
         rules.push(json!({
             "apiGroups": ["apps"], "apiVersions": ["v1"], "operations": ["CREATE", "UPDATE"], "scope": "Namespaced",
             "resources": ["deployments", "statefulsets", "statefulsets/scale"],
