@@ -170,6 +170,8 @@ fn of_finding(finding: &Finding, report: &Report) -> Value {
     if !finding.expired.is_empty() {
         properties.insert("expired", finding.expired.join("; "));
     }
+    // Server-side apply of older API servers takes an empty text for null, which is no text.
+    properties.retain(|_, text| !text.is_empty());
     // Not scored is what does not keep the Pod out.
     let result = match (&finding.exemption, finding.action) {
         (Some(_), _) => "skip",

@@ -102,7 +102,7 @@ pub async fn is_served(client: &Client, kind: Kind) -> Result<bool, Error> {
     match timeout(WITHIN, client.list_api_group_resources(&group)).await {
         Ok(Ok(kinds)) => Ok(kinds.resources.iter().any(|served| served.name == kind.plural)),
         Ok(Err(kube::Error::Api(status))) if status.code == 404 => Ok(false),
-        Ok(Err(error)) => Err(failed(Chain(&error).to_string())),
+        Ok(Err(error)) => Err(failed(reason(&error))),
         Err(_elapsed) => Err(failed(format!("no answer within {WITHIN:?}"))),
     }
 }
@@ -150,7 +150,7 @@ impl Keeper {
             Ok(Err(kube::Error::Api(status))) if status.code == 404 || is_terminating(&status) => {
                 Ok(Kept::Gone)
             }
-            Ok(Err(error)) => Err(self.failed("writing", &namespace, &name, Chain(&error).to_string())),
+            Ok(Err(error)) => Err(self.failed("writing", &namespace, &name, reason(&error))),
             Err(_elapsed) => {
                 Err(self.failed("writing", &namespace, &name, format!("no answer within {WITHIN:?}")))
             }
@@ -173,7 +173,7 @@ impl Keeper {
                 }
                 // Gone, or made anew by somebody.
                 Ok(Err(kube::Error::Api(status))) if matches!(status.code, 404 | 409) => continue,
-                Ok(Err(error)) => Chain(&error).to_string(),
+                Ok(Err(error)) => reason(&error),
                 Err(_elapsed) => format!("no answer within {WITHIN:?}"),
             };
             return Err(self.failed("deleting", &namespace, &name, reason));
@@ -200,6 +200,14 @@ impl Keeper {
     fn failed(&self, doing: &'static str, namespace: &str, name: &str, reason: String) -> Error {
         let what = format!("{} {namespace}/{name}", self.kind.kind);
         Error::Request { doing, what, reason }
+    }
+}
+
+/// What the API server says, without all that stands around it.
+fn reason(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) => status.message.clone(),
+        error => Chain(error).to_string(),
     }
 }
 

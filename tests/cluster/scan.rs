@@ -19,6 +19,8 @@ const POLICY_REPORTS: (&str, &str, [(&str, &str); 2]) = (
 const OPEN_REPORTS: (&str, &str, [(&str, &str); 2]) =
     ("openreports.io", "v1alpha1", [("reports", "Report"), ("clusterreports", "ClusterReport")]);
 const LEASE: &str = "/apis/coordination.k8s.io/v1/namespaces/default/leases/podwright-scan";
+/// For some scans, of all that other trials have left behind.
+const SOME_SCANS: Duration = Duration::from_secs(120);
 const VOLUMES: &str = "/api/v1/persistentvolumes";
 
 pub(crate) fn in_the_background(world: &World) {
@@ -41,11 +43,11 @@ pub(crate) fn in_the_background(world: &World) {
     let foreign = json!({"apiVersion": "wgpolicyk8s.io/v1alpha2", "kind": "PolicyReport", "metadata": {"name": "foreign"}});
     world.api().create(&reports, &foreign).unwrap();
     let report = format!("{reports}/podwright");
-    let found = wait(world, &report, |report| results(report, "HostPath") == 1);
+    let found = wait(world, &leader, &report, |report| results(report, "HostPath") == 1);
     let result = &found["results"][0];
     assert_eq!(result["resources"][0]["kind"], "Deployment", "{found:#}");
     assert_eq!((&result["result"], &found["summary"]["fail"]), (&json!("fail"), &json!(1)), "{found:#}");
-    wait(world, "/apis/wgpolicyk8s.io/v1alpha2/clusterpolicyreports/podwright", |report| {
+    wait(world, &leader, "/apis/wgpolicyk8s.io/v1alpha2/clusterpolicyreports/podwright", |report| {
         report["results"].to_string().contains("\"scanned\"")
     });
     world.api().delete(&format!("{VOLUMES}/scanned")).unwrap();
@@ -59,15 +61,15 @@ pub(crate) fn in_the_background(world: &World) {
     assert_eq!(same["metadata"]["resourceVersion"], found["metadata"]["resourceVersion"]);
     let path = format!("{}/web", namespace.path("/apis/apps/v1", "deployments"));
     world.api().patch(&path, &json!({"spec": {"template": {"spec": {"volumes": null}}}})).unwrap();
-    wait(world, &report, |report| results(report, "HostPath") == 0);
+    wait(world, &leader, &report, |report| results(report, "HostPath") == 0);
 
     // The Lease is let go, so that the other need not wait until it has run out.
     leader.terminate().unwrap();
-    let takes_over = || other.metric(world.api(), "podwright_scan_leader").filter(|leads| *leads == 1.0);
-    within(Duration::from_secs(8), "the other replica to take over", takes_over).unwrap();
     assert_ne!(self::holder(world), holder);
+    let takes_over = || other.metric(world.api(), "podwright_scan_leader").filter(|leads| *leads == 1.0);
+    within(SOON, "the other replica to take over", takes_over).unwrap();
 
-    moves_to_open_reports(world, &namespace, &report);
+    moves_to_open_reports(world, &other, &namespace, &report);
     world.api().delete(&path).unwrap();
     let open = namespace.path("/apis/openreports.io/v1alpha1", "reports");
     gone(world, &format!("{open}/podwright"));
@@ -78,10 +80,10 @@ pub(crate) fn in_the_background(world: &World) {
 }
 
 /// Once the cluster has the newer kind, it has the reports, and the older one has none of ours.
-fn moves_to_open_reports(world: &World, namespace: &Namespace, before: &str) {
+fn moves_to_open_reports(world: &World, leader: &Webhook, namespace: &Namespace, before: &str) {
     define_both(world, OPEN_REPORTS);
     let path = namespace.path("/apis/openreports.io/v1alpha1", "reports");
-    wait(world, &format!("{path}/podwright"), |report| report["source"] == "podwright");
+    wait(world, leader, &format!("{path}/podwright"), |report| report["source"] == "podwright");
     gone(world, before);
 }
 
@@ -104,21 +106,21 @@ fn scans(world: &World, leader: &Webhook, count: usize) {
     let at = || leader.metric(world.api(), "podwright_scan_last_success_timestamp_seconds");
     for _ in 0..count {
         let before = at();
-        within(SOON, "another scan", || (at() > before).then_some(())).unwrap();
+        within(SOME_SCANS, "another scan", || (at() > before).then_some(())).unwrap();
     }
 }
 
-fn wait(world: &World, path: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+fn wait(world: &World, leader: &Webhook, path: &str, is_so: impl Fn(&Value) -> bool) -> Value {
     let mut last = Err(String::new());
-    let seen = within(SOON, path, || {
+    let seen = within(SOME_SCANS, path, || {
         last = world.api().get(path);
         last.clone().ok().filter(&is_so)
     });
-    seen.unwrap_or_else(|error| panic!("{error}; last seen: {last:?}"))
+    seen.unwrap_or_else(|error| panic!("{error}; last seen: {last:?}; it told:\n{}", leader.warnings()))
 }
 
 fn gone(world: &World, path: &str) {
-    within(SOON, &format!("{path} to go"), || world.api().get(path).is_err().then_some(())).unwrap();
+    within(SOME_SCANS, &format!("{path} to go"), || world.api().get(path).is_err().then_some(())).unwrap();
 }
 
 fn results(report: &Value, rule: &str) -> usize {

@@ -70,6 +70,15 @@ impl Webhook {
         text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok())
     }
 
+    /// What it has logged so far of what went wrong.
+    pub(crate) fn warnings(&self) -> String {
+        let log = self.process.log();
+        log.lines()
+            .filter(|line| line.contains("WARN") || line.contains("ERROR"))
+            .collect::<Vec<_>>()
+            .join("\n")
+    }
+
     /// Ends it as a rollout does.
     pub(crate) fn terminate(self) -> Result<(), String> {
         self.process.terminate(Duration::from_secs(30))
