@@ -262,64 +262,6 @@ fn links_lead_somewhere() {
     assert!(broken.is_empty(), "{}", broken.join("\n"));
 }
 
-#[test]
-fn the_registration_for_development_asks_about_what_is_decided() {
-    let text = fs::read_to_string(root().join("manifests/dev/webhook.yaml")).unwrap();
-    let documents: Vec<Value> =
-        yaml::documents(&text).into_iter().map(|one| yaml::read(one).unwrap()).collect();
-    let mut asked = BTreeMap::new();
-    for document in &documents {
-        let path = match document["kind"].as_str() {
-            Some("MutatingWebhookConfiguration") => "/mutate",
-            Some("ValidatingWebhookConfiguration") => "/validate",
-            kind => panic!("{kind:?} is no registration"),
-        };
-        for webhook in document["webhooks"].as_array().unwrap() {
-            let name = &webhook["name"];
-            assert!(webhook["clientConfig"]["url"].as_str().unwrap().ends_with(path), "{name}");
-            assert_eq!(webhook["clientConfig"]["caBundle"], "CA_BUNDLE", "{name}");
-            assert_eq!(webhook["sideEffects"], "NoneOnDryRun", "{name}");
-            assert_eq!(webhook["admissionReviewVersions"], json!(["v1"]), "{name}");
-            assert_eq!(webhook["failurePolicy"], "Ignore", "{name}");
-            let is_namespaced = webhook["rules"][0]["scope"] == "Namespaced";
-            assert_eq!(
-                webhook["namespaceSelector"].to_string().contains("kube-system"),
-                is_namespaced,
-                "{name}"
-            );
-            let again = if path == "/mutate" { json!("IfNeeded") } else { Value::Null };
-            assert_eq!(webhook["reinvocationPolicy"], again, "{name}");
-            for rule in webhook["rules"].as_array().unwrap() {
-                let operations = rule["operations"].to_string();
-                for resource in rule["resources"].as_array().unwrap() {
-                    let of = format!(
-                        "{path} {}/{}",
-                        rule["apiGroups"][0].as_str().unwrap(),
-                        resource.as_str().unwrap()
-                    );
-                    asked.insert(of, operations.clone());
-                }
-            }
-        }
-    }
-    let both = r#"["CREATE","UPDATE"]"#;
-    let expected = [
-        ("/mutate /pods", r#"["CREATE"]"#),
-        ("/validate /pods", both),
-        ("/validate /pods/ephemeralcontainers", r#"["UPDATE"]"#),
-        ("/validate /persistentvolumes", both),
-        ("/validate apps/daemonsets", both),
-        ("/validate apps/deployments", both),
-        ("/validate apps/statefulsets", both),
-        ("/validate apps/statefulsets/scale", r#"["UPDATE"]"#),
-        ("/validate apps.kruise.io/statefulsets", both),
-        ("/validate apps.kruise.io/statefulsets/scale", both),
-        ("/validate batch/cronjobs", both),
-        ("/validate batch/jobs", both),
-    ];
-    assert_eq!(asked, expected.map(|(of, operations)| (of.to_owned(), operations.to_owned())).into());
-}
-
 /// The names and words of a schema: its properties, and the values that it lists.
 fn words(schema: &Value) -> BTreeSet<String> {
     let mut words = BTreeSet::new();
