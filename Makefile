@@ -1,10 +1,10 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench
+.PHONY: help run test lint bench optimized image
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # The dev profile: it shares what `make test` builds, and the release profile links for minutes.
 run: ## The webhook on this machine, without a cluster, with a certificate of its own
@@ -28,3 +28,9 @@ lint: ## Formatting and clippy; a warning is an error
 
 bench: ## What reviews and scans take, as ratios to a webhook that does nothing and to the parser alone
 	cargo bench --locked --bench admission --bench scan
+
+optimized: ## A static binary nearly as fast as a release, for tests of the image and under load; prints its path
+	@tests/build-optimized
+
+image: ## The container image, as podwright:latest, with podman; needs registries, for Rust's own image
+	podman build -t podwright .

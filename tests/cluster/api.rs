@@ -60,6 +60,45 @@ impl Api {
         self.json(Request::put(path), object)
     }
 
+    /// Server-side apply, as a dry run or not; `None` where the API server has no such kind.
+    pub(crate) fn apply(&self, object: &Value, is_dry_run: bool) -> Result<Option<Value>, String> {
+        let Some(path) = self.path_of(object)? else { return Ok(None) };
+        let dry_run = if is_dry_run { "&dryRun=All" } else { "" };
+        let request = Request::patch(format!("{path}?fieldManager=trial&force=true{dry_run}"))
+            .header("content-type", "application/apply-patch+yaml");
+        let request = request.body(object.to_string().into_bytes()).map_err(|err| err.to_string())?;
+        self.runtime.block_on(self.client.request(request)).map_err(message).map(Some)
+    }
+
+    /// The object of the same kind and name; `None` where there is none, or no such kind.
+    pub(crate) fn get_object(&self, object: &Value) -> Result<Option<Value>, String> {
+        let Some(path) = self.path_of(object)? else { return Ok(None) };
+        match self.get(&path) {
+            Err(error) if error.contains("not found") => Ok(None),
+            found => found.map(Some),
+        }
+    }
+
+    /// Where an object is, as the API server tells of its kind.
+    fn path_of(&self, object: &Value) -> Result<Option<String>, String> {
+        let text = |pointer| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+        let version = text("/apiVersion");
+        let api = if version.contains('/') { format!("/apis/{version}") } else { format!("/api/{version}") };
+        let kinds = match self.get(&api) {
+            Err(error) if error.contains("could not find") || error.contains("not found") => return Ok(None),
+            kinds => kinds?,
+        };
+        let mut resources = kinds["resources"].as_array().into_iter().flatten();
+        let is_it = |one: &&Value| one["kind"] == text("/kind") && !one["name"].to_string().contains('/');
+        let Some(resource) = resources.find(is_it) else { return Ok(None) };
+        let namespace = match resource["namespaced"].as_bool() {
+            Some(true) => format!("/namespaces/{}", text("/metadata/namespace")),
+            _ => String::new(),
+        };
+        let plural = resource["name"].as_str().unwrap_or_default();
+        Ok(Some(format!("{api}{namespace}/{plural}/{}", text("/metadata/name"))))
+    }
+
     pub(crate) fn get(&self, path: &str) -> Result<Value, String> {
         self.json(Request::get(path), &Value::Null)
     }

@@ -113,8 +113,8 @@ impl ControlPlane {
                 format!("--cert-dir={}", path("")),
                 "--leader-elect=false".to_owned(),
                 format!("--service-account-private-key-file={}", path("service-account.key")),
-                // The makers of Pods; the rest is work that the tests would wait for.
-                "--controllers=deployment,replicaset,statefulset,daemonset,job,cronjob".to_owned(),
+                // The makers of Pods, and what ends a namespace; the rest is work that the tests would wait for.
+                "--controllers=deployment,replicaset,statefulset,daemonset,job,cronjob,namespace".to_owned(),
             ],
         );
         if version < (1, 24) {

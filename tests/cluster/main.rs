@@ -10,6 +10,7 @@ mod control_plane;
 mod corpus;
 mod fixed_ip;
 mod host_path;
+mod installation;
 mod log_sidecar;
 mod outage;
 mod pki;
@@ -26,10 +27,15 @@ mod view;
 mod webhook;
 mod world;
 
+#[path = "../install/rendering.rs"]
+mod rendering;
+#[path = "../install/tools.rs"]
+mod tools;
+
 use std::process::ExitCode;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use libtest_mimic::{Arguments, Completion, Trial};
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
 use crate::control_plane::{ControlPlane, HOW_TO_GET_IT};
 use crate::world::World;
@@ -87,6 +93,33 @@ const CONTROLLED: &[Row] = &[
 /// They too, but need the official definitions of policy reports.
 const DEFINED: &[Row] = &[("policy reports of a scan are taken as they are", reports::are_taken)];
 
+/// What they need beside a control plane, a name, what it does, and whether nothing else runs meanwhile: to take
+/// Podwright away takes all of its webhooks away, and its namespace.
+type Installing = (&'static [&'static str], &'static str, fn(&World), bool);
+
+const INSTALLING: &[Installing] = &[
+    (
+        &["kubectl", "helm"],
+        "manifests and chart are taken, as far as their kinds are known",
+        installation::dry_run,
+        false,
+    ),
+    (&["kubectl"], "Podwright has the rights that it needs, and no others", installation::rights, false),
+    (
+        &["kubectl"],
+        "an upgrade of the manifests refuses no Pod and lets none by",
+        installation::upgrade,
+        false,
+    ),
+    (
+        &["kubectl"],
+        "the commands for emergencies and for uninstalling leave no webhook",
+        installation::uninstall,
+        true,
+    ),
+    (&["helm"], "Helm installs, upgrades and takes away", installation::by_helm, true),
+];
+
 /// Each of them runs while nothing else does.
 const ALONE: &[Row] = &[
     ("after a restart of the API server Pods get the sidecar", outage::api_server_restart),
@@ -104,7 +137,10 @@ const ALONE: &[Row] = &[
 
 fn main() -> ExitCode {
     let mut args = Arguments::from_args();
-    let all = || TRIALS.iter().chain(CONTROLLED).chain(DEFINED).chain(ALONE).map(|&(name, _)| name);
+    let all = || {
+        let rows = TRIALS.iter().chain(CONTROLLED).chain(DEFINED).chain(ALONE).map(|&(name, _)| name);
+        rows.chain(INSTALLING.iter().map(|&(_, name, ..)| name))
+    };
     // Trials wait most of their time.
     args.test_threads = args.test_threads.or(Some(all().count()));
     let listed = |name: &str| Trial::test(name, || Ok(()));
@@ -158,12 +194,25 @@ fn main() -> ExitCode {
             Ok(())
         })
     };
+    let installing = |&(needed, name, trial, is_alone): &Installing| {
+        let world = Arc::clone(&world);
+        Trial::ignorable_test(name, move || -> Result<Completion, Failed> {
+            installation::with(needed, || {
+                if is_alone {
+                    trial(&world.write().unwrap_or_else(PoisonError::into_inner));
+                } else {
+                    trial(&world.read().unwrap_or_else(PoisonError::into_inner));
+                }
+            })
+        })
+    };
     let trials = TRIALS
         .iter()
         .map(together)
         .chain(CONTROLLED.iter().map(controlled))
         .chain(DEFINED.iter().map(defined))
-        .chain(ALONE.iter().map(alone));
+        .chain(ALONE.iter().map(alone))
+        .chain(INSTALLING.iter().map(installing));
     let conclusion = libtest_mimic::run(&args, trials.collect());
     drop(world); // stops everything; leaving by `exit` would not
     conclusion.exit_code()

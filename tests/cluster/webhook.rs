@@ -79,6 +79,11 @@ impl Webhook {
             .join("\n")
     }
 
+    /// What it has logged so far.
+    pub(crate) fn log(&self) -> String {
+        self.process.log()
+    }
+
     /// Ends it as a rollout does.
     pub(crate) fn terminate(self) -> Result<(), String> {
         self.process.terminate(Duration::from_secs(30))

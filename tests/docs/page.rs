@@ -129,8 +129,8 @@ impl Block {
 
 /// Every page: those of `docs/`, and those of the folders beside it.
 pub(crate) fn pages() -> Vec<Page> {
-    let folders =
-        ["", "docs", "certs", "manifests", "manifests/helm/podwright"].map(|folder| root().join(folder));
+    let folders = ["", "docs", "certs", "manifests", "manifests/helm/podwright", "manifests/observability"]
+        .map(|folder| root().join(folder));
     let files = folders.iter().flat_map(|folder| fs::read_dir(folder).unwrap());
     let mut paths: Vec<_> = files.map(|entry| entry.unwrap().path()).collect();
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "md"));

@@ -16,7 +16,9 @@
 )]
 
 mod chart;
+mod image;
 mod manifests;
+mod observability;
 mod rendering;
 mod tools;
 mod webhooks;
@@ -28,7 +30,10 @@ type Row = (&'static [&'static str], &'static str, fn());
 
 fn main() {
     let arguments = Arguments::from_args();
-    let rows = [manifests::TRIALS, webhooks::TRIALS, chart::TRIALS].concat();
+    // Before the first client with TLS. It fails only if it was done before.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let rows =
+        [manifests::TRIALS, webhooks::TRIALS, chart::TRIALS, image::TRIALS, observability::TRIALS].concat();
     libtest_mimic::run(&arguments, rows.into_iter().map(trial).collect()).exit();
 }
 

@@ -1,5 +1,7 @@
 //! The objects that manifests and chart give a cluster.
 
+#![allow(dead_code, reason = "tests/install and tests/cluster have it both, and use a part each")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -19,7 +21,8 @@ impl Manifests {
     /// An overlay with components, by their names.
     pub(crate) fn with(overlay: &str, components: &[&str]) -> Self {
         let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-        copy(&root().join("manifests"), folder.path());
+        let manifests = folder.path().join("manifests");
+        copy(&root().join("manifests"), &manifests);
         let components: Vec<_> = components.iter().map(|name| format!("../components/{name}")).collect();
         let kustomization = json!({
             "apiVersion": "kustomize.config.k8s.io/v1beta1",
@@ -27,14 +30,19 @@ impl Manifests {
             "resources": [format!("../overlays/{overlay}")],
             "components": components,
         });
-        fs::create_dir(folder.path().join("yours")).unwrap();
-        fs::write(folder.path().join("yours/kustomization.yaml"), kustomization.to_string()).unwrap();
+        fs::create_dir(manifests.join("yours")).unwrap();
+        fs::write(manifests.join("yours/kustomization.yaml"), kustomization.to_string()).unwrap();
         Self { folder }
+    }
+
+    /// The folder that `manifests` is in.
+    pub(crate) fn top(&self) -> PathBuf {
+        self.folder.path().to_owned()
     }
 
     /// The user's own kustomization.
     pub(crate) fn path(&self) -> PathBuf {
-        self.folder.path().join("yours")
+        self.folder.path().join("manifests/yours")
     }
 
     /// For Kubernetes 1.20's kubectl, whose kustomize is of 2019: the fields by the names that they had then, and
