@@ -34,7 +34,9 @@ fn policies() {
     let text = fs::read_to_string(&file).unwrap();
     let (head, _) = text.split_once("\ndata:\n").unwrap();
     let mut expected = format!("{head}\ndata:\n");
-    for (path, policy) in EMBEDDED {
+    let mut shipped = EMBEDDED.to_vec();
+    shipped.sort();
+    for (path, policy) in shipped {
         let name = path.rsplit('/').next().unwrap();
         expected.push_str(&format!("  {name}: |\n"));
         for line in policy.lines() {
