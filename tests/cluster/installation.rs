@@ -40,7 +40,7 @@ pub(crate) fn dry_run(world: &World) {
         .unwrap();
     let mut sets = vec![
         ("files", overlay("files", &["fail-closed"])),
-        ("cert-manager", overlay("cert-manager", &[])),
+        ("cert-manager", overlay("cert-manager", &["scan"])),
         ("dev", overlay("dev", &[])),
     ];
     if version >= (1, 30) {

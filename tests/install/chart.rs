@@ -26,6 +26,7 @@ fn same_objects() {
         (json!({}), "1.33.0", "cert-manager", &["match-conditions"]),
         (files, "1.30.2", "files", &["match-conditions"]),
         (closed, "1.33.0", "cert-manager", &["fail-closed"]),
+        (json!({"scanInterval": "1h"}), "1.29.0", "cert-manager", &["scan"]),
     ];
     for (values, version, manifests, components) in rows {
         let ours: Vec<_> = overlay(manifests, components)
@@ -96,6 +97,7 @@ fn refused() {
         (json!({"extraArgs": ["serve"]}), "extraArgs"),
         (json!({"networkPolicy": {"apiServers": ["10.0.0.1"]}}), "apiServers"),
         (json!({"drain": {"delaySeconds": "10s"}}), "delaySeconds"),
+        (json!({"scanInterval": "hourly"}), "scanInterval"),
     ];
     for (values, named) in rows {
         let refusal = chart(&values, "1.33.0").expect_err(&format!("{values} is taken"));

@@ -27,7 +27,7 @@ pub(crate) const TRIALS: &[Row] = &[
 
 /// Those that install something, each complete.
 pub(crate) const OVERLAYS: &[&str] = &["files", "cert-manager"];
-const COMPONENTS: &[&str] = &["match-conditions", "fail-closed"];
+const COMPONENTS: &[&str] = &["match-conditions", "fail-closed", "scan"];
 
 fn policies() {
     let file = root().join("manifests/base/policies.yaml");
@@ -88,7 +88,7 @@ fn arguments() {
     let command = Cli::command();
     let serve = command.find_subcommand("serve").unwrap();
     for name in OVERLAYS {
-        let container = container(&overlay(name, &[]));
+        let container = container(&overlay(name, COMPONENTS));
         let mut words = vec!["podwright".to_owned()];
         words.extend(
             container["args"].as_array().unwrap().iter().map(|word| word.as_str().unwrap().to_owned()),

@@ -105,7 +105,7 @@ fn as_in_2019(folder: &Path, mut kustomization: Value) -> Value {
         Some(Value::Array(entries)) => entries,
         _ => Vec::new(),
     };
-    let (bases, resources): (Vec<_>, Vec<_>) = list(&mut kustomization, "resources")
+    let (bases, mut resources): (Vec<_>, Vec<_>) = list(&mut kustomization, "resources")
         .into_iter()
         .partition(|entry| folder.join(entry.as_str().unwrap()).is_dir());
     let mut patches = list(&mut kustomization, "patches");
@@ -113,11 +113,15 @@ fn as_in_2019(folder: &Path, mut kustomization: Value) -> Value {
         let component = folder.join(component.as_str().unwrap());
         let text = fs::read_to_string(component.join("kustomization.yaml")).unwrap();
         let mut parts: Value = yaml::read(yaml::documents(&text)[0]).unwrap();
-        for mut patch in list(&mut parts, "patches") {
-            let file = patch["path"].as_str().unwrap().to_owned();
+        let here = |file: &Value| {
+            let file = file.as_str().unwrap();
             let here = format!("{}-{file}", component.file_name().unwrap().display());
             fs::copy(component.join(file), folder.join(&here)).unwrap();
-            patch["path"] = json!(here);
+            json!(here)
+        };
+        resources.extend(list(&mut parts, "resources").iter().map(here));
+        for mut patch in list(&mut parts, "patches") {
+            patch["path"] = here(&patch["path"]);
             patches.push(patch);
         }
     }
