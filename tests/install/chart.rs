@@ -64,7 +64,10 @@ fn normalised(mut object: Value) -> Value {
             metadata.insert("annotations".to_owned(), left.into());
         }
     }
-    for pointer in ["/spec/template/spec/volumes", "/spec/template/spec/containers/0/volumeMounts"] {
+    let container = "/spec/template/spec/containers/0";
+    for pointer in
+        ["/spec/template/spec/volumes", &format!("{container}/volumeMounts"), &format!("{container}/env")]
+    {
         if let Some(Value::Array(list)) = object.pointer_mut(pointer) {
             list.sort_by_key(|entry| entry["name"].to_string());
         }

@@ -17,8 +17,8 @@ use crate::tools::{root, stdout, tool};
 
 pub(crate) const TRIALS: &[Row] = &[(&["buildah"], "image::it_holds_one_static_program_that_serves", whole)];
 
-/// In all, uncompressed.
-const LARGEST: u64 = 20 << 20;
+/// In all, uncompressed. A release, which is linked as a whole and takes minutes for it, is a third smaller.
+const LARGEST: u64 = 28 << 20;
 
 fn whole() {
     let image = Image::build();

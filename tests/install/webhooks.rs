@@ -132,6 +132,30 @@ fn conditions() {
         webhook["matchConditions"][0]["expression"].as_str().unwrap().to_owned()
     };
     assert_eq!(expression(&other), format!("!({})", expression(&required)));
+    let holds = |expression: &str, pod: &Value| {
+        let mut context = cel::Context::default();
+        context.add_variable("object", pod).unwrap();
+        let outcome = cel::Program::compile(expression).unwrap().execute(&context);
+        outcome.unwrap_or_else(|error| panic!("{pod}: {error}")) == cel::Value::Bool(true)
+    };
+    let rows = [
+        (json!({}), false),
+        (json!({"annotations": {}, "labels": {}}), false),
+        (
+            json!({"annotations": {"example.com/podwright": "podwright.dev/"}, "labels": {"app": "podwright.dev/required"}}),
+            false,
+        ),
+        (json!({"labels": {"podwright.dev/required": "false"}}), false),
+        (json!({"labels": {"podwright.dev/required": "true", "app": "shop"}}), true),
+        (json!({"annotations": {"logs.podwright.dev/paths": "/app/*.log"}}), true),
+        (json!({"annotations": {"a": "b", "app.logs.podwright.dev/json.keys_under_root": "true"}}), true),
+        (json!({"annotations": {"podwright.dev/status": "{}"}}), true),
+    ];
+    for (metadata, asks) in rows {
+        let pod = json!({"metadata": metadata, "spec": {"containers": []}});
+        assert_eq!(holds(&expression(&required), &pod), asks, "{pod}");
+        assert_eq!(holds(&expression(&other), &pod), !asks, "{pod}");
+    }
 }
 
 fn fail_closed() {
