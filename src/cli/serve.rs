@@ -3,6 +3,7 @@
 mod certificates;
 mod policies;
 mod scanning;
+mod self_managed;
 
 use std::env;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -27,7 +28,7 @@ use crate::server::{App, Health, Server, Settings, ViewStore};
 use crate::telemetry::Metrics;
 use crate::telemetry::logs::{self, Logs};
 use crate::tls;
-use certificates::Certificates;
+use certificates::{Certificates, Kept, Unstarted};
 use scanning::{Scanner, Scanning};
 
 /// What the kubelet sets in every container.
@@ -86,6 +87,9 @@ struct Deciding {
     /// Watch no cluster: decide by the policies alone
     #[arg(long, env = "PODWRIGHT_NO_CLUSTER")]
     no_cluster: bool,
+    /// The namespace of Podwright's own objects [default: the one that it runs in, or the kubeconfig's]
+    #[arg(long, value_name = "NAME", env = "PODWRIGHT_NAMESPACE")]
+    namespace: Option<String>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -206,6 +210,8 @@ fn serve(args: &Args, logs: &Logs) -> anyhow::Result<()> {
         let scanning = scanner.as_ref().zip(watch.as_ref()).map(|(scanner, watch)| {
             scanner.start(args.deciding.kubeconfig.clone(), watch.synced(), stores, stop.clone())
         });
+        let keep = |unstarted| args.keep(unstarted, client.as_ref(), &health, cluster_metrics.clone());
+        let kept = serving.self_managed.map(keep).transpose()?;
         let app = match client {
             Some(client) => {
                 let events = Events::start(client.clone(), cluster_metrics);
@@ -217,6 +223,9 @@ fn serve(args: &Args, logs: &Logs) -> anyhow::Result<()> {
         let server = Server::bind(args.settings(), tls, app, health, registry).await?;
         if let Some(local) = serving.local {
             local.introduce(server.listen()).context("printing how to ask")?;
+        }
+        if let Some(kept) = &kept {
+            stop.run_until_cancelled(kept.first()).await;
         }
         server.run(stop.cancelled(), hurry.cancelled()).await;
         scanning::ended(scanning).await;
@@ -239,6 +248,20 @@ impl Args {
             return Ok(None);
         }
         Ok(Some(cluster::connect(kubeconfig.as_deref()).await?))
+    }
+
+    /// Keeps a certificate in the cluster.
+    fn keep(
+        &self,
+        unstarted: Unstarted,
+        client: Option<&kube::Client>,
+        health: &Arc<Health>,
+        metrics: cluster::Metrics,
+    ) -> anyhow::Result<Kept> {
+        let client =
+            client.context("keeping the certificate: there is no cluster; name one by --kubeconfig")?;
+        let namespace = self.deciding.namespace.as_deref().unwrap_or_else(|| client.default_namespace());
+        Ok(self.certificates.keep(unstarted, client, namespace, health, metrics))
     }
 
     fn settings(&self) -> Settings {

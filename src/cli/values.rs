@@ -1,9 +1,11 @@
 //! Readers for the values of flags.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use bytesize::ByteSize;
 use jiff::{SignedDuration, Span};
+use rustls_pki_types::ServerName;
 
 /// Reads a duration such as `5s`, `500ms` or `1m30s`.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
@@ -35,6 +37,15 @@ pub(super) fn size(text: &str) -> Result<usize, String> {
     size.filter(|size| *size > 0).ok_or_else(|| "expected a size such as 7MiB or 500kB".to_owned())
 }
 
+/// Reads a name that a certificate can be for, as it stands in one.
+pub(super) fn tls_name(text: &str) -> Result<String, String> {
+    match ServerName::try_from(text) {
+        Ok(ServerName::DnsName(name)) => Ok(name.as_ref().to_lowercase()),
+        Ok(ServerName::IpAddress(address)) => Ok(IpAddr::from(address).to_string()),
+        _ => Err("expected a DNS name or an address such as hooks.example.com or 192.0.2.10".to_owned()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -50,6 +61,21 @@ mod tests {
             assert!(duration(text).is_err(), "{text}");
         }
         assert!(patience("0s").is_err());
+    }
+
+    #[test]
+    fn names_read_as_certificates_hold_them() {
+        for (text, expected) in [
+            ("podwright", "podwright"),
+            ("Hooks.Example.com", "hooks.example.com"),
+            ("192.0.2.10", "192.0.2.10"),
+            ("2001:DB8:0::1", "2001:db8::1"),
+        ] {
+            assert_eq!(tls_name(text).as_deref(), Ok(expected), "{text}");
+        }
+        for text in ["", "*.example.com", "https://example.com", "a b", "192.0.2.10:443"] {
+            assert!(tls_name(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -15,10 +15,13 @@ mod kinds;
 pub mod lease;
 pub mod list;
 mod metrics;
+pub mod own;
 mod publish;
 pub mod read;
+pub mod secret;
 mod slim;
 mod sources;
+pub mod webhooks;
 
 use std::error::Error as StdError;
 use std::fmt;

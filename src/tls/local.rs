@@ -4,25 +4,16 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
-    KeyPair, KeyUsagePurpose,
-};
-use rustls::RootCertStore;
-use rustls::client::WebPkiServerVerifier;
-use rustls::client::danger::ServerCertVerifier as _;
+use rcgen::KeyPair;
 use rustls::sign::CertifiedKey;
-use rustls_pki_types::{ServerName, UnixTime};
 
-use super::files;
+use super::{files, issue, trust};
 use crate::input;
 
 /// The names that the certificate is for.
 const NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// Within what clients accept of a certificate that is not publicly trusted.
 const VALID: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 /// One that ends sooner is made anew.
@@ -99,10 +90,11 @@ impl Paths {
     }
 
     fn make(&self) -> Result<(), Error> {
-        let (authority, authority_key) = (authority_params(), KeyPair::generate()?);
-        let ca = authority.self_signed(&authority_key)?;
+        let now = SystemTime::now();
+        let ends = now + VALID;
+        let (issuer, ca) = issue::issuer("Podwright local CA", KeyPair::generate()?, now, ends)?;
         let key = KeyPair::generate()?;
-        let leaf = leaf_params()?.signed_by(&key, &Issuer::from_params(&authority, authority_key))?;
+        let leaf = issue::serving(NAMES.map(str::to_owned).to_vec(), &key, &issuer, now, ends)?;
 
         fs::create_dir_all(&self.folder).map_err(keeping(&self.folder))?;
         // Wherever this folder is, its key stays out of version control.
@@ -113,53 +105,14 @@ impl Paths {
     }
 }
 
-fn authority_params() -> CertificateParams {
-    let mut params = params("Podwright local CA");
-    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    params
-}
-
-fn leaf_params() -> Result<CertificateParams, rcgen::Error> {
-    let names = CertificateParams::new(NAMES.map(str::to_owned))?.subject_alt_names;
-    let mut params = params("localhost");
-    params.subject_alt_names = names;
-    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-    params.use_authority_key_identifier_extension = true;
-    Ok(params)
-}
-
-fn params(common_name: &str) -> CertificateParams {
-    let mut params = CertificateParams::default();
-    params.distinguished_name = DistinguishedName::new();
-    params.distinguished_name.push(DnType::CommonName, common_name);
-    let now = SystemTime::now();
-    // A cluster in a virtual machine may run a little behind.
-    params.not_before = (now - DAY).into();
-    params.not_after = (now + VALID).into();
-    params
-}
-
 /// Whether a client that trusts the authority accepts the certificate, now and at `until`.
 fn is_good(local: &Local, until: SystemTime) -> bool {
     let check = || {
-        let mut roots = RootCertStore::empty();
-        for ca in files::chain(&local.ca_path).ok()? {
-            roots.add(ca).ok()?;
-        }
-        let provider = Arc::new(super::provider());
-        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build().ok()?;
         let leaf = local.certified.end_entity_cert().ok()?;
-        for moment in [SystemTime::now(), until] {
-            let moment = UnixTime::since_unix_epoch(moment.duration_since(SystemTime::UNIX_EPOCH).ok()?);
-            for name in NAMES {
-                verifier
-                    .verify_server_cert(leaf, &[], &ServerName::try_from(name).ok()?, &[], moment)
-                    .ok()?;
-            }
-        }
-        Some(())
+        let roots = files::chain(&local.ca_path).ok()?;
+        let is_for_all = NAMES.iter().all(|name| trust::is_for(leaf, name));
+        let is_accepted = |at| trust::is_signed_by(leaf, &roots, at);
+        (is_for_all && is_accepted(SystemTime::now()) && is_accepted(until)).then_some(())
     };
     check().is_some()
 }
@@ -212,7 +165,7 @@ mod tests {
     fn one_that_ends_soon_is_not_good() {
         let folder = tempfile::tempdir().unwrap();
         let local = certificate(folder.path()).unwrap();
-        assert!(!is_good(&local, SystemTime::now() + VALID + DAY));
+        assert!(!is_good(&local, SystemTime::now() + VALID + issue::SKEW));
     }
 
     #[test]

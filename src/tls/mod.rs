@@ -1,10 +1,13 @@
 //! Serving over TLS: where certificates come from, and the one configuration that serves them.
 
 pub mod files;
+mod issue;
 pub mod local;
 mod metrics;
 pub mod reload;
 mod resolver;
+pub mod self_managed;
+mod trust;
 mod validity;
 
 use std::sync::Arc;
@@ -16,7 +19,7 @@ use rustls::version::{TLS12, TLS13};
 use rustls::{ServerConfig, SupportedProtocolVersion};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
-pub use metrics::Metrics;
+pub use metrics::{AuthorityMetrics, Metrics};
 pub use resolver::RotatingCertificate;
 pub use validity::{Phase, Validity};
 

@@ -62,7 +62,7 @@ impl CertificateFiles {
         let now = found.now;
         let certified = found.certified?;
         if let Some(validity) = invalid(&certified, now)
-            && invalid(&self.served.current(), now).is_none()
+            && self.served.current().is_some_and(|served| invalid(&served, now).is_none())
         {
             return Err(Error::NotValid { path: self.certificate.clone(), validity });
         }
@@ -152,13 +152,13 @@ mod tests {
             write(&folder, from, to);
             let first = Found::read(&certificate, &key, Timestamp::now()).first().unwrap();
             let mut registry = Registry::default();
-            let metrics = Metrics::register(&mut registry, &first);
+            let metrics = Metrics::register(&mut registry, Some(&first));
             let served = Arc::new(RotatingCertificate::new(first));
             Self { folder, files: CertificateFiles { certificate, key, served, metrics }, registry }
         }
 
         fn leaf(&self) -> Vec<u8> {
-            self.files.served.current().end_entity_cert().unwrap().to_vec()
+            self.files.served.current().unwrap().end_entity_cert().unwrap().to_vec()
         }
 
         /// Takes what the files hold; whether another certificate is served then.
@@ -223,7 +223,7 @@ mod tests {
         assert!(!rig.takes());
         fs::write(&key, new_key).unwrap();
         assert!(rig.takes());
-        let ends = Validity::of(&rig.files.served.current()).unwrap().ends.as_second();
+        let ends = Validity::of(&rig.files.served.current().unwrap()).unwrap().ends.as_second();
         rig.told(&format!("podwright_certificate_expiry_timestamp_seconds {ends}"));
         fs::write(&certificate, "no PEM").unwrap();
         assert!(!rig.takes());

@@ -30,8 +30,14 @@ impl Validity {
     /// That of the server's own certificate; `None` where it cannot be read.
     #[must_use]
     pub fn of(certified: &CertifiedKey) -> Option<Self> {
-        let (_, leaf) = X509Certificate::from_der(certified.end_entity_cert().ok()?).ok()?;
-        let validity = leaf.validity();
+        Self::of_certificate(certified.end_entity_cert().ok()?)
+    }
+
+    /// That of any certificate, in DER; `None` where it cannot be read.
+    #[must_use]
+    pub fn of_certificate(der: &[u8]) -> Option<Self> {
+        let (_, certificate) = X509Certificate::from_der(der).ok()?;
+        let validity = certificate.validity();
         let [begins, ends] = [validity.not_before, validity.not_after]
             .map(|time| Timestamp::from_second(time.timestamp()).ok());
         Some(Self { begins: begins?, ends: ends? })

@@ -51,7 +51,16 @@ impl Api {
 
     /// Changes an object, or a part of it such as its `status`, by a JSON merge patch.
     pub(crate) fn patch(&self, path: &str, patch: &Value) -> Result<Value, String> {
-        let request = Request::patch(path).header("content-type", "application/merge-patch+json");
+        self.patch_by("merge-patch", path, patch)
+    }
+
+    /// Changes an object by operations of RFC 6902.
+    pub(crate) fn json_patch(&self, path: &str, operations: &Value) -> Result<Value, String> {
+        self.patch_by("json-patch", path, operations)
+    }
+
+    fn patch_by(&self, kind: &str, path: &str, patch: &Value) -> Result<Value, String> {
+        let request = Request::patch(path).header("content-type", format!("application/{kind}+json"));
         let request = request.body(patch.to_string().into_bytes()).map_err(|err| err.to_string())?;
         self.runtime.block_on(self.client.request(request)).map_err(message)
     }

@@ -6,11 +6,13 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::print_stderr)]
 
 mod api;
+mod balancer;
 mod control_plane;
 mod corpus;
 mod fixed_ip;
 mod host_path;
 mod installation;
+mod instance;
 mod log_sidecar;
 mod outage;
 mod pki;
@@ -21,6 +23,7 @@ mod reports;
 mod rules;
 mod scan;
 mod second_webhook;
+mod stream;
 mod together;
 mod untouched;
 mod view;
@@ -126,6 +129,11 @@ const ALONE: &[Row] = &[
     (
         "a StatefulSet made right after a restart of the API server has its addresses",
         fixed_ip::after_a_restart,
+    ),
+    // Counts on the API server's answering in good time.
+    (
+        "not a Pod is lost while certificates rotate, policies are reloaded and instances come and go",
+        stream::nothing_is_lost,
     ),
     // Adds a kind for a while, which others would go by.
     ("addresses outside of Calico's pools are refused, once it has any", fixed_ip::pools),

@@ -91,4 +91,4 @@ pub(crate) fn has_sidecar(pod: &Value) -> bool {
     pods::sidecars(pod).len() == 1
 }
 
-const SHARED: &str = "podwright";
+const SHARED: &str = "podwright-shared";
