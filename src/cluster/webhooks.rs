@@ -172,7 +172,7 @@ mod tests {
         json!({"service": {"namespace": namespace, "name": name, "path": "/mutate"}})
     }
 
-    fn configuration(webhooks: Value) -> Configuration {
+    fn configuration(webhooks: &Value) -> Configuration {
         let object = json!({
             "apiVersion": "admissionregistration.k8s.io/v1", "kind": "MutatingWebhookConfiguration",
             "metadata": {"name": "podwright", "resourceVersion": "7"}, "webhooks": webhooks,
@@ -205,7 +205,7 @@ mod tests {
             client["caBundle"] = json!(bundle);
             client
         };
-        let configuration = configuration(json!([
+        let configuration = configuration(&json!([
             {"name": "a", "clientConfig": has("bmV3")},
             {"name": "b", "clientConfig": has("b2xk")},
             {"name": "c", "clientConfig": service("podwright-system", "podwright")},
@@ -226,7 +226,7 @@ mod tests {
         let mut client = service("podwright-system", "podwright");
         client["caBundle"] = json!("bmV3");
         for webhooks in [json!([{"name": "a", "clientConfig": client}]), json!([]), Value::Null] {
-            assert!(!configuration(webhooks).differs(&ours(), "new"));
+            assert!(!configuration(&webhooks).differs(&ours(), "new"));
         }
     }
 }

@@ -97,7 +97,7 @@ impl SelfManaged {
         match &found {
             None if matches!(known, Some(None)) => {}
             None => {
-                tracing::warn!("there is no {kind} {name:?}; its caBundle is set as soon as there is one")
+                tracing::warn!("there is no {kind} {name:?}; its caBundle is set as soon as there is one");
             }
             Some(found) if found.bundles(&self.ours).is_empty() => tracing::warn!(
                 "no webhook of the {kind} {name:?} calls this Podwright, by --service or a --tls-name; no caBundle is set"
@@ -185,7 +185,7 @@ impl SelfManaged {
         match written {
             Ok(Written::Done) => tracing::info!(why, "certificates made and kept in {}", self.secret),
             Ok(Written::Overtaken) => {
-                tracing::info!(why, "another replica was first to write {}", self.secret)
+                tracing::info!(why, "another replica was first to write {}", self.secret);
             }
             Err(error) => {
                 self.authority_metrics.write_failed("secret");

@@ -87,7 +87,7 @@ impl Authority {
     pub(super) fn make(now: Timestamp) -> Result<Self, rcgen::Error> {
         let begins = SystemTime::from(now);
         // The name tells one from another; chains are found by keys.
-        let name = format!("Podwright CA {:.0}", now);
+        let name = format!("Podwright CA {now:.0}");
         let key = KeyPair::generate()?;
         let key_pem = key.serialize_pem();
         let (issuer, certificate) = issue::issuer(&name, key, begins, begins + AUTHORITY_LIFE)?;
