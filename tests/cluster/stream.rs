@@ -74,7 +74,7 @@ pub(crate) fn nothing_is_lost(world: &World) {
         stream.wait_for(pods + 50);
         [first, second]
     });
-    println!("{}", stream.told());
+    eprintln!("{}", stream.told());
     stream.is_whole();
     break_and_mend(api, &instances);
     kill(api, &setup, &balancer, instances, &namespace);
@@ -309,7 +309,7 @@ fn kill(api: &Api, setup: &Setup, balancer: &Balancer, instances: [Instance; 2],
         let pods = stream.created();
         stream.wait_for(pods + 50);
     });
-    println!("around a SIGKILL {}", stream.told());
+    eprintln!("around a SIGKILL {}", stream.told());
     let failures = stream.failures.lock().unwrap();
     assert!(failures.len() <= CREATORS, "{failures:#?}");
     assert!(failures.iter().all(|failure| failure.contains("failed calling webhook")), "{failures:#?}");

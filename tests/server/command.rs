@@ -16,7 +16,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use rustls::RootCertStore;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::harness::{PATIENCE, admin, connect, post, review};
@@ -143,9 +143,17 @@ fn what_cannot_be_done_is_said_and_ends_with_2() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = format!("--listen={}", taken.local_addr().unwrap());
     for (args, part) in [
-        (&["serve"][..], "none is given; give --tls-cert and --tls-key, or --local"),
+        (&["serve"][..], "none is given; give --tls-cert and --tls-key, --self-managed to keep"),
         (&["serve", "--tls-cert=a"], "--tls-key <FILE>"),
         (&["serve", "--local", "--tls-cert=a", "--tls-key=b"], "cannot be used with"),
+        (&["serve", "--self-managed", "--local"], "cannot be used with"),
+        (&["serve", "--self-managed", "--tls-cert=a", "--tls-key=b"], "cannot be used with"),
+        (&["serve", "--self-managed", "--no-cluster"], "cannot be used with"),
+        (
+            &["serve", "--self-managed"],
+            "keeping the certificate: there is no cluster; name one by --kubeconfig",
+        ),
+        (&["serve", "--self-managed", "--tls-name=https://a"], "expected a DNS name or an address such as"),
         (&["serve", "--tls-cert=missing.crt", "--tls-key=b"], "missing.crt"),
         (&["serve", "--local", "--admin-listen=127.0.0.1:0", &taken], "for reviews: Address already in use"),
         (&["serve", "--drain-delay=soon"], "expected a duration such as 5s, 500ms or 1m30s"),
@@ -284,4 +292,28 @@ async fn either_signal_stops_it_and_a_second_one_at_once() {
         process.log("drained");
         assert_eq!(process.exit().code(), Some(0));
     }
+}
+
+#[tokio::test]
+async fn without_its_cluster_it_waits_for_the_first_certificate() {
+    let folder = tempfile::tempdir().unwrap();
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let kubeconfig = json!({
+        "apiVersion": "v1", "kind": "Config", "current-context": "a",
+        "contexts": [{"name": "a", "context": {"cluster": "a", "user": "a"}}],
+        "users": [{"name": "a", "user": {}}],
+        "clusters": [{"name": "a", "cluster": {"server": format!("http://{closed}")}}],
+    });
+    fs::write(folder.path().join("kubeconfig"), kubeconfig.to_string()).unwrap();
+    let mut command = podwright(&["serve", "--self-managed", "--kubeconfig=kubeconfig"]);
+    let local = ["--listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0", "--drain-delay=0s"];
+    command.args(local).current_dir(folder.path()).env("NO_PROXY", "127.0.0.1");
+    let mut process = Process::start(command, folder);
+    let ready = admin(process.admin, "GET", "/readyz").await;
+    assert_eq!(ready.status, 503);
+    assert!(ready.text().contains("there is no certificate yet"), "{}", ready.text());
+    assert_eq!(admin(process.admin, "GET", "/healthz").await.status, 200);
+    assert!(connect(process.listen, process.roots.clone()).await.is_err());
+    process.signal(Signal::TERM);
+    assert_eq!(process.exit().code(), Some(0));
 }
