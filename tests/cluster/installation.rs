@@ -39,7 +39,8 @@ pub(crate) fn dry_run(world: &World) {
     api.apply(&json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}), false)
         .unwrap();
     let mut sets = vec![
-        ("files", overlay("files", &["fail-closed"])),
+        ("self-managed", overlay("self-managed", &["fail-closed"])),
+        ("files", overlay("files", &[])),
         ("cert-manager", overlay("cert-manager", &["scan"])),
         ("dev", overlay("dev", &[])),
     ];
@@ -49,7 +50,11 @@ pub(crate) fn dry_run(world: &World) {
         eprintln!("not asked about: components/match-conditions, which Kubernetes has since 1.30");
     }
     let of = |values: &Value| chart(values, &format!("{}.{}.0", version.0, version.1)).unwrap();
-    sets.push(("the chart", of(&json!({"podMonitor": true, "prometheusRule": true}))));
+    sets.push((
+        "the chart",
+        of(&json!({"podMonitor": true, "prometheusRule": true, "certificates": {"mode": "certManager"}})),
+    ));
+    sets.push(("the chart as it is", of(&json!({}))));
     sets.push(("the chart, files", of(&json!({"certificates": {"mode": "files", "caBundle": CA}}))));
     let mut unknown = BTreeSet::new();
     let mut count = 0;
@@ -182,7 +187,7 @@ pub(crate) fn uninstall(world: &World) {
     let api = world.api();
     let mut made = Vec::new();
     let (first, rest): (Vec<_>, Vec<_>) =
-        overlay("cert-manager", &[]).into_iter().partition(|object| object["kind"] == "Namespace");
+        overlay("self-managed", &[]).into_iter().partition(|object| object["kind"] == "Namespace");
     for object in first.into_iter().chain(rest) {
         if api.apply(&object, false).unwrap().is_some() {
             made.push(object);
@@ -199,7 +204,7 @@ pub(crate) fn uninstall(world: &World) {
     for object in &made {
         api.apply(object, false).unwrap();
     }
-    let manifests = Manifests::with("cert-manager", &[]).as_in_2019();
+    let manifests = Manifests::with("self-managed", &[]).as_in_2019();
     shell(world, &manifests.top(), &commands("<!-- uninstall -->"));
     assert_eq!(registrations(api), 0, "uninstalling left some");
     // A namespace takes its time.

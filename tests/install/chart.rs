@@ -19,14 +19,17 @@ pub(crate) const TRIALS: &[Row] = &[
 
 /// Values, a Kubernetes version, and the overlay with its components that gives the same.
 fn same_objects() {
+    let managed = json!({"certificates": {"mode": "certManager"}});
     let files = json!({"certificates": {"mode": "files", "caBundle": CA}});
     let closed = json!({"webhooks": {"matchConditions": "never", "rulesFailurePolicy": "Fail"}});
     let rows: &[(Value, &str, &str, &[&str])] = &[
-        (json!({}), "1.29.0", "cert-manager", &[]),
-        (json!({}), "1.33.0", "cert-manager", &["match-conditions"]),
+        (json!({}), "1.29.0", "self-managed", &[]),
+        (managed.clone(), "1.29.0", "cert-manager", &[]),
+        (json!({}), "1.33.0", "self-managed", &["match-conditions"]),
+        (managed, "1.33.0", "cert-manager", &["match-conditions"]),
         (files, "1.30.2", "files", &["match-conditions"]),
-        (closed, "1.33.0", "cert-manager", &["fail-closed"]),
-        (json!({"scanInterval": "1h"}), "1.29.0", "cert-manager", &["scan"]),
+        (closed, "1.33.0", "self-managed", &["fail-closed"]),
+        (json!({"scanInterval": "1h"}), "1.29.0", "self-managed", &["scan"]),
     ];
     for (values, version, manifests, components) in rows {
         let ours: Vec<_> = overlay(manifests, components)
@@ -115,7 +118,9 @@ fn values() {
         "replicas": 3,
         "image": {"repository": "registry.internal/podwright", "digest": format!("sha256:{}", "a".repeat(64))},
         "imagePullSecrets": [{"name": "registry"}],
-        "certificates": {"issuerRef": {"kind": "ClusterIssuer", "name": "internal"}, "secretName": "tls"},
+        "certificates": {
+            "mode": "certManager", "secretName": "tls", "issuerRef": {"kind": "ClusterIssuer", "name": "internal"},
+        },
         "auditLog": "",
         "workers": 8,
         "drain": {"delaySeconds": 30, "timeoutSeconds": 15},
@@ -160,7 +165,7 @@ fn values() {
     assert!(!objects.iter().any(|object| {
         ["ConfigMap podwright-policies", "ResourceQuota podwright-critical"].contains(&&*name(object))
     }));
-    let certificate = find(&objects, "Certificate podwright");
+    let certificate = find(&objects, "Certificate podwright-tls");
     assert_eq!(certificate["spec"]["issuerRef"], json!({"kind": "ClusterIssuer", "name": "internal"}));
     assert!(!objects.iter().any(|object| object["kind"] == "Issuer"));
     let network = find(&objects, "NetworkPolicy podwright");

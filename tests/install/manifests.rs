@@ -26,7 +26,7 @@ pub(crate) const TRIALS: &[Row] = &[
 ];
 
 /// Those that install something, each complete.
-pub(crate) const OVERLAYS: &[&str] = &["files", "cert-manager"];
+pub(crate) const OVERLAYS: &[&str] = &["self-managed", "cert-manager", "files"];
 const COMPONENTS: &[&str] = &["match-conditions", "fail-closed", "scan"];
 
 fn policies() {

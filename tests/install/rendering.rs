@@ -23,6 +23,7 @@ impl Manifests {
         let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         let manifests = folder.path().join("manifests");
         copy(&root().join("manifests"), &manifests);
+        copy(&root().join("certs"), &folder.path().join("certs"));
         let components: Vec<_> = components.iter().map(|name| format!("../components/{name}")).collect();
         let kustomization = json!({
             "apiVersion": "kustomize.config.k8s.io/v1beta1",

@@ -59,7 +59,7 @@ fn asked() {
 }
 
 fn fields() {
-    for name in ["files", "cert-manager", "dev"] {
+    for name in ["self-managed", "files", "cert-manager", "dev"] {
         for (path, webhook) in webhooks(&overlay(name, &[])) {
             let named = format!("{name}: {}", webhook["name"]);
             let client = &webhook["clientConfig"];
@@ -99,6 +99,7 @@ fn failing() {
             .filter(|(_, webhook)| webhook["failurePolicy"] == "Fail");
         failing.map(|(_, webhook)| webhook["name"].as_str().unwrap().to_owned()).collect()
     };
+    assert_eq!(of("self-managed"), ["required.pods.podwright.dev"]);
     assert_eq!(of("files"), ["required.pods.podwright.dev"]);
     assert_eq!(of("cert-manager"), ["required.pods.podwright.dev"]);
     assert!(of("dev").is_empty(), "a cluster waits for somebody's desk");

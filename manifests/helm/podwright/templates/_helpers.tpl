@@ -26,7 +26,7 @@ app.kubernetes.io/name: podwright
 {{- define "podwright.webhookAnnotations" -}}
 {{- if eq .Values.certificates.mode "certManager" }}
 annotations:
-  cert-manager.io/inject-ca-from: {{ .Release.Namespace }}/podwright
+  cert-manager.io/inject-ca-from: {{ .Release.Namespace }}/podwright-tls
 {{- end }}
 {{- end }}
 
