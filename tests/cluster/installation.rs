@@ -88,20 +88,18 @@ pub(crate) fn dry_run(world: &World) {
     assert_eq!(unknown, expected);
 }
 
-/// With its own ServiceAccount alone it comes to know the cluster, and leaves an event.
+/// With its own ServiceAccount alone it comes to know the cluster, and may do nothing that it has no use for.
 pub(crate) fn rights(world: &World) {
     let api = world.api();
-    let objects = overlay("files", &[]);
-    for kind in ["Namespace", "ServiceAccount", "ClusterRole", "ClusterRoleBinding"] {
+    let objects = overlay("self-managed", &["scan"]);
+    for kind in ["Namespace", "ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"] {
         for object in objects.iter().filter(|object| object["kind"] == kind) {
             api.apply(object, false).unwrap().unwrap();
         }
     }
     let account = format!("/api/v1/namespaces/{NAMESPACE}/serviceaccounts/podwright");
-    let token = api.create(
-        &format!("{account}/token"),
-        &json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}),
-    );
+    let request = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}});
+    let token = api.create(&format!("{account}/token"), &request);
     let kubeconfig = fs::read_to_string(world.control_plane().kubeconfig()).unwrap();
     let mut kubeconfig: Value = serde_json::from_str(&kubeconfig).unwrap();
     kubeconfig["users"][0]["user"] = json!({"token": token.unwrap()["status"]["token"]});
@@ -111,24 +109,38 @@ pub(crate) fn rights(world: &World) {
     let webhook = Webhook::start(api, &["--kubeconfig", &file.display().to_string()]).unwrap();
     let log = webhook.log();
     assert!(!log.contains("watching the cluster failed"), "{log}");
-    for (group, resource, verb, is_allowed) in [
-        ("events.k8s.io", "events", "create", true),
-        ("apps", "statefulsets", "get", true),
-        ("apps.kruise.io", "statefulsets", "watch", true),
-        ("crd.projectcalico.org", "ippools", "list", true),
-        ("", "secrets", "get", false),
-        ("", "pods", "delete", false),
-        ("", "pods", "create", false),
-        ("apps", "deployments", "patch", false),
-        ("rbac.authorization.k8s.io", "clusterroles", "update", false),
-        ("admissionregistration.k8s.io", "mutatingwebhookconfigurations", "delete", false),
+    let webhooks = "mutatingwebhookconfigurations.admissionregistration.k8s.io";
+    for (verb, resource, namespace, name, is_allowed) in [
+        ("create", "events.events.k8s.io", "shop", "", true),
+        ("get", "statefulsets.apps", "shop", "redis", true),
+        ("watch", "statefulsets.apps.kruise.io", "", "", true),
+        ("list", "ippools.crd.projectcalico.org", "", "", true),
+        ("update", "secrets", NAMESPACE, "podwright-certificates", true),
+        ("patch", webhooks, "", "podwright", true),
+        ("update", "leases.coordination.k8s.io", NAMESPACE, "podwright-scan", true),
+        ("patch", "policyreports.wgpolicyk8s.io", "shop", "podwright", true),
+        ("get", "secrets", "shop", "", false),
+        ("list", "secrets", NAMESPACE, "", false),
+        ("update", "secrets", NAMESPACE, "another", false),
+        ("create", "secrets", "shop", "", false),
+        ("patch", webhooks, "", "another", false),
+        ("delete", webhooks, "", "podwright", false),
+        ("create", webhooks, "", "", false),
+        ("update", "leases.coordination.k8s.io", NAMESPACE, "another", false),
+        ("create", "pods", NAMESPACE, "", false),
+        ("delete", "pods", "shop", "", false),
+        ("patch", "deployments.apps", "shop", "", false),
+        ("update", "clusterroles.rbac.authorization.k8s.io", "", "podwright", false),
     ] {
+        let (resource, group) = resource.split_once('.').unwrap_or((resource, ""));
         let review = json!({"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": {
             "user": format!("system:serviceaccount:{NAMESPACE}:podwright"),
-            "resourceAttributes": {"group": group, "resource": resource, "verb": verb, "namespace": "default"},
+            "resourceAttributes": {
+                "group": group, "resource": resource, "verb": verb, "namespace": namespace, "name": name,
+            },
         }});
         let answer = api.create("/apis/authorization.k8s.io/v1/subjectaccessreviews", &review).unwrap();
-        assert_eq!(answer["status"]["allowed"], is_allowed, "{verb} {resource}.{group}");
+        assert_eq!(answer["status"]["allowed"], is_allowed, "{verb} {resource} {name} in {namespace:?}");
     }
 }
 
