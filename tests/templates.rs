@@ -79,11 +79,37 @@ fn fields_are_those_of_the_workload() {
         refusal.message
     );
     for (spec, start) in [
-        ("{}", "its Pods will be refused: spec.template.spec.hostNetwork: true"),
-        ("{action: warn}", "spec.template.spec.hostNetwork: true"),
+        ("{}", "Pods refused: spec.template.spec.hostNetwork: "),
+        ("{action: warn}", "spec.template.spec.hostNetwork: "),
     ] {
         let warnings = asked(&policies(spec), &bad, None).warnings;
         assert!(warnings[0].starts_with(start) && warnings.len() == 1, "{warnings:?}");
+    }
+}
+
+/// Clients need not show more of a warning.
+#[test]
+fn warnings_fit_in_120_characters() {
+    let policy = |kind: &str, spec: &str| {
+        let name = kind.to_lowercase();
+        format!(
+            "apiVersion: podwright.dev/v1alpha1\nkind: {kind}\nmetadata: {{name: {name}}}\nspec: {spec}\n"
+        )
+    };
+    let policies_of = [policy("HostNamespaces", "{}"), policy("HostPath", "{}"), policy("HostPort", "{}")];
+    let file = tempfile::Builder::new().suffix(".yaml").tempfile().unwrap();
+    std::fs::write(file.path(), policies_of.join("---\n")).unwrap();
+    let policies = PolicySet::load(&[file.path().to_owned()]).unwrap();
+    let mut bad = deployment(&json!({
+        "hostNetwork": true, "hostPID": true, "hostIPC": true,
+        "volumes": [{"name": "a", "hostPath": {"path": "/etc"}}],
+    }));
+    bad["spec"]["template"]["spec"]["containers"][0]["ports"] =
+        json!([{"hostPort": 80, "containerPort": 80}]);
+    let warnings = asked(&policies, &bad, None).warnings;
+    assert_eq!(warnings.len(), 5, "{warnings:#?}");
+    for warning in warnings {
+        assert!(warning.chars().count() <= 120, "{}: {warning}", warning.chars().count());
     }
 }
 
@@ -95,7 +121,7 @@ fn an_update_is_refused_only_for_what_it_adds() {
     scaled["spec"]["replicas"] = json!(0);
     let decision = asked(&policies, &scaled, Some(&bad));
     assert_eq!(decision.refusal, None);
-    assert!(decision.warnings[0].contains("its Pods will be refused"), "{:?}", decision.warnings);
+    assert!(decision.warnings[0].contains("Pods refused: "), "{:?}", decision.warnings);
 
     let worse = deployment(&json!({"hostNetwork": true, "hostPID": true}));
     let decision = asked(&policies, &worse, Some(&bad));
@@ -114,11 +140,7 @@ fn annotations_that_do_not_read_stay_warnings() {
     typo["spec"]["template"]["metadata"] = json!({"annotations": {"logs.podwright.dev/path": "/a/*.log"}});
     let decision = asked(&policies(DENY), &typo, None);
     assert_eq!(decision.refusal, None);
-    assert!(
-        decision.warnings[0].starts_with("its Pods will be refused: annotation"),
-        "{:?}",
-        decision.warnings
-    );
+    assert!(decision.warnings[0].starts_with("Pods refused: annotation"), "{:?}", decision.warnings);
 }
 
 #[test]
@@ -140,7 +162,7 @@ fn many_warnings_are_no_more_than_the_api_server_passes_on() {
         |number: usize| json!({"name": format!("app-{number}"), "securityContext": {"privileged": true}});
     bad["spec"]["template"]["spec"]["containers"] = (0..100).map(container).collect();
     for (spec, start) in
-        [("{}", "its Pods will be refused: spec.template.spec."), ("{action: warn}", "spec.template.spec.")]
+        [("{}", "Pods refused: spec.template.spec."), ("{action: warn}", "spec.template.spec.")]
     {
         let warnings = asked(&policies(spec), &bad, None).warnings;
         let chars: usize = warnings.iter().map(|warning| warning.chars().count()).sum();

@@ -15,6 +15,7 @@ use super::exit::BadInput;
 use crate::engine::{Decision, Offline};
 use crate::pod::Object;
 use crate::policy_set::{LoadErrors, PolicySet};
+use crate::validators::Violation;
 use crate::view::{
     ClaimName, Maker, NodeVolume, SetName, StatefulSet, StatefulSets, Version, View, VolumeSpec,
 };
@@ -102,7 +103,7 @@ pub(super) fn located(errors: &LoadErrors) -> BadInput {
 
 /// The warnings that are no violations: those are told with their field.
 pub(super) fn plain_warnings(decision: &Decision) -> impl Iterator<Item = &String> {
-    let violations: HashSet<_> = decision.violations.iter().map(ToString::to_string).collect();
+    let violations: HashSet<_> = decision.violations.iter().map(Violation::brief).collect();
     decision.warnings.iter().filter(move |warning| !violations.contains(*warning))
 }
 

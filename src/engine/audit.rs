@@ -52,7 +52,7 @@ mod tests {
 
     #[test]
     fn keys_are_qualified_names_and_values_are_bounded() {
-        let finding = Finding { path: "spec".to_owned(), message: "\u{1}".repeat(1 << 20) };
+        let finding = Finding { path: "spec".to_owned(), message: "\u{1}".repeat(1 << 20), brief: None };
         let violation = Violation {
             kind: "HostPath",
             policy: "host-path".to_owned(),

@@ -106,7 +106,7 @@ impl Decision {
     /// Turns what was found into the answer.
     pub(super) fn conclude(mut self, generation: &str) -> Self {
         let warned = self.violations.iter().filter(|violation| violation.warns());
-        self.warnings.splice(0..0, warned.map(ToString::to_string));
+        self.warnings.splice(0..0, warned.map(Violation::brief));
         let denied = || self.violations.iter().filter(|violation| violation.denies()).map(as_display);
         let code = match (denied().next(), self.lack()) {
             // It may be decided otherwise in a moment.

@@ -59,5 +59,6 @@ fn containers(object: &Pod) -> Option<&Value> {
 fn finding() -> Finding {
     let message = "they cannot be judged: an API server older than 1.22 shows them without their Pod; debug a copy of it \
                    instead (kubectl debug --copy-to), which is judged as every Pod is";
-    Finding { path: FIELD.to_owned(), message: message.to_owned() }
+    let brief = Some("not to be judged without the Pod; use kubectl debug --copy-to".to_owned());
+    Finding { path: FIELD.to_owned(), message: message.to_owned(), brief }
 }

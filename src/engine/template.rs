@@ -51,11 +51,11 @@ fn foretell(decision: &mut Decision, policies: &PolicySet, before: &Decision, po
     let moved = |violation: &Violation| {
         let mut moved = violation.clone();
         moved.finding.path = format!("{within}.{}", violation.finding.path);
-        moved.to_string()
+        moved
     };
     let warned = decision.violations.iter().filter(|violation| violation.warns());
     let mut places: HashMap<_, _> =
-        warned.map(|violation| (violation.to_string(), moved(violation))).collect();
+        warned.map(|violation| (violation.brief(), moved(violation).brief())).collect();
     for warning in &mut decision.warnings {
         if let Some(moved) = places.remove(warning) {
             *warning = moved;
@@ -73,9 +73,10 @@ fn foretell(decision: &mut Decision, policies: &PolicySet, before: &Decision, po
     let mut denied = Vec::new();
     for violation in decision.violations.iter().filter(|violation| violation.denies()) {
         let is_denied = denies_templates(policies, violation) && !known.contains(violation);
-        if is_denied { &mut denied } else { &mut warned }.push(moved(violation));
+        let moved = moved(violation);
+        if is_denied { denied.push(moved.to_string()) } else { warned.push(moved.brief()) }
     }
-    let warned = warned.into_iter().map(|text| format!("its Pods will be refused: {text}"));
+    let warned = warned.into_iter().map(|text| format!("Pods refused: {text}"));
     decision.warnings.splice(0..0, warned);
     let code = if denied.is_empty() { 422 } else { 403 };
     if !denied.is_empty() {

@@ -52,7 +52,7 @@ impl Validator for CalicoAddresses {
                 && !subject.is_given(key, value)
                 && let Some(message) = self.forbidden(value)
             {
-                findings.push(Finding { path: format!("metadata.annotations[{key}]"), message });
+                findings.push(Finding { path: format!("metadata.annotations[{key}]"), message, brief: None });
             }
         }
     }

@@ -76,7 +76,7 @@ impl Validator for HostNamespaces {
         let pod = subject.pod;
         let mut find = |way: Way, path: String, whom: &str| {
             if !self.allowed.contains(&way) {
-                findings.push(Finding { path, message: way.forbidden(whom) });
+                findings.push(Finding { path, message: way.forbidden(whom), brief: Some(way.briefly()) });
             }
         };
         for (way, field) in [(Way::Network, "hostNetwork"), (Way::Pid, "hostPID"), (Way::Ipc, "hostIPC")] {
@@ -104,6 +104,17 @@ impl Validator for HostNamespaces {
 }
 
 impl Way {
+    fn briefly(self) -> String {
+        let what = match self {
+            Self::Network => "the node's network; use a Service",
+            Self::Pid => "shows the node's processes; leave it out",
+            Self::Ipc => "shares the node's memory; leave it out",
+            Self::Privileged => "gives the node away; use capabilities",
+            Self::HostProcess => "runs on the node itself; leave it out",
+        };
+        what.to_owned()
+    }
+
     fn forbidden(self, whom: &str) -> String {
         let (what, instead) = match self {
             Self::Network => ("puts {} into the network of its node", "let a Service lead to it"),

@@ -92,7 +92,8 @@ impl Validator for HostPath {
         if let Some((field, path)) = VolumeSpec::read(volume).path()
             && let Err(message) = self.find(path, Through::PersistentVolume)
         {
-            findings.push(Finding { path: field.to_owned(), message });
+            let brief = Some(Through::PersistentVolume.forbidden(path));
+            findings.push(Finding { path: field.to_owned(), message, brief });
         }
     }
 
@@ -114,6 +115,16 @@ enum Through {
     PersistentVolume,
 }
 
+impl Through {
+    fn forbidden(self, path: &str) -> String {
+        let instead = match self {
+            Self::Volume => "an emptyDir or a claim",
+            Self::PersistentVolume => "another storage class",
+        };
+        format!("{path:?} is of the node; use {instead}")
+    }
+}
+
 impl HostPath {
     fn judge_volume(
         &self,
@@ -127,8 +138,9 @@ impl HostPath {
             Ok(entry) if entry.read_only => demand_read_only(subject, volume, text, findings),
             Ok(_) => {}
             Err(message) => {
-                findings
-                    .push(Finding { path: format!("spec.volumes[{}].hostPath.path", volume.index), message });
+                let path = format!("spec.volumes[{}].hostPath.path", volume.index);
+                let brief = Some(Through::Volume.forbidden(text));
+                findings.push(Finding { path, message, brief });
             }
         }
     }
@@ -153,7 +165,8 @@ impl HostPath {
                 let path = format!("spec.volumes[{}].persistentVolumeClaim.claimName", volume.index);
                 let message =
                     format!("claim {:?} is bound to PersistentVolume {name:?}: {message}", claim.name);
-                findings.push(Finding { path, message });
+                let brief = Some(Through::PersistentVolume.forbidden(&behind.path));
+                findings.push(Finding { path, message, brief });
             }
         }
     }
@@ -201,6 +214,7 @@ fn demand_read_only(subject: &Subject<'_>, volume: &Volume<'_>, path: &str, find
         for mount in container.mounts().filter(|mount| mount.volume() == name && !mount.read_only()) {
             findings.push(Finding {
                 path: format!("{container}.volumeMounts[{}].readOnly", mount.index),
+                brief: Some(format!("{path:?} may only be read; set it to true")),
                 message: format!(
                     "{path:?} of the node may be mounted only read-only, and container {:?} mounts it writable; \
                      set readOnly: true",

@@ -98,6 +98,11 @@ impl HostPort {
         let protocol = port.protocol();
         let rule = self.broken_rule(number, protocol)?;
         let name = container.name();
+        let brief = if is_in_host_network {
+            format!("{number}/{protocol} is the node's; leave out hostNetwork")
+        } else {
+            format!("{number}/{protocol} is the node's; leave it out and use a Service")
+        };
         let message = if is_in_host_network {
             format!(
                 "{number}/{protocol} of container {name:?} is a port of the node, for the Pod has hostNetwork: true \
@@ -110,7 +115,11 @@ impl HostPort {
                  Service lead to it, or ask the policy's owner for an exemption"
             )
         };
-        Some(Finding { path: format!("{container}.ports[{}].{field}", port.index), message })
+        Some(Finding {
+            path: format!("{container}.ports[{}].{field}", port.index),
+            message,
+            brief: Some(brief),
+        })
     }
 
     /// The rule that a port breaks, if it does.

@@ -75,6 +75,8 @@ pub struct Finding {
     pub path: String,
     /// What is wrong, and what would be right.
     pub message: String,
+    /// The same in a few words, for a warning: of more than 120 characters clients need not show all.
+    pub brief: Option<String>,
 }
 
 /// What a validator found, and what its policy does about it.
@@ -92,6 +94,17 @@ pub struct Violation {
     pub exemption: Option<String>,
     /// The exemptions that would have let it pass, had they not run out: name and last day.
     pub expired: Vec<String>,
+}
+
+impl Violation {
+    /// A sentence for a warning. What it leaves out, `podwright explain` tells.
+    #[must_use]
+    pub fn brief(&self) -> String {
+        let Self { policy, finding, .. } = self;
+        let message = finding.brief.as_ref().unwrap_or(&finding.message);
+        let expired = self.expired.iter().map(|expired| format!("; {expired}")).collect::<String>();
+        format!("{}: {message} ({policy}){expired}", finding.path)
+    }
 }
 
 impl fmt::Display for Violation {

@@ -111,7 +111,7 @@ fn monster(text: &str, count: usize) -> Decision {
         kind: "HostPath",
         policy: text.to_owned(),
         action: Action::Deny,
-        finding: Finding { path: text.to_owned(), message: text.to_owned() },
+        finding: Finding { path: text.to_owned(), message: text.to_owned(), brief: None },
         exemption: Some(format!("{number}-{text}")),
         expired: vec![text.to_owned(); count.min(20)],
     };

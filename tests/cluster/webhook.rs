@@ -70,13 +70,11 @@ impl Webhook {
         text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok())
     }
 
-    /// What it has logged so far of what went wrong.
+    /// The first of what it has logged of what went wrong.
     pub(crate) fn warnings(&self) -> String {
         let log = self.process.log();
-        log.lines()
-            .filter(|line| line.contains("WARN") || line.contains("ERROR"))
-            .collect::<Vec<_>>()
-            .join("\n")
+        let is_wrong = |line: &&str| line.contains("WARN") || line.contains("ERROR");
+        log.lines().filter(is_wrong).take(5).collect::<Vec<_>>().join("\n")
     }
 
     /// What it has logged so far.

@@ -372,7 +372,7 @@ fn audit_record() -> Value {
         kind: "HostPath",
         policy: "host-path".to_owned(),
         action: Action::Deny,
-        finding: Finding { path: "spec".to_owned(), message: "no".to_owned() },
+        finding: Finding { path: "spec".to_owned(), message: "no".to_owned(), brief: None },
         exemption: Some("exporter".to_owned()),
         expired: vec!["legacy".to_owned()],
     };

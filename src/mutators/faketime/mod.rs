@@ -131,8 +131,7 @@ impl Mutator for Faketime {
         }
         if !hiding.is_empty() {
             warnings.push(format!(
-                "LD_PRELOAD of {} now holds libfaketime alone; one that comes from the image or from envFrom is not \
-                 visible here and no longer counts: to keep it, write it into env",
+                "LD_PRELOAD of {} no longer has what the image or envFrom may put there; write that into env",
                 hiding.join(", ")
             ));
         }

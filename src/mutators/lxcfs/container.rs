@@ -81,7 +81,7 @@ impl Lxcfs {
         foreign.find_map(|mount| {
             let piece = pieces.iter().find(|piece| is_in_the_way(&mount, piece))?;
             Some(format!(
-                "it mounts volume {:?} at {:?}, which is in the way of {}; remove that mount to get LXCFS' files",
+                "it mounts {:?} at {:?}, in the way of {}; remove that",
                 mount.volume(),
                 mount.path(),
                 piece.at

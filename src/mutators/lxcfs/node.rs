@@ -62,8 +62,7 @@ impl NodeLabel {
             });
         };
         Some(Obstacle::told(format!(
-            "LXCFS is on nodes with the label {key}={value} alone, and {chosen_by} chooses the node; write \
-             {key}: {value:?} in spec.nodeSelector of the Pod template"
+            "{chosen_by} chooses the node, and not all have it; write {key}: {value:?} in the Pod's spec.nodeSelector"
         )))
     }
 

@@ -99,7 +99,8 @@ impl Probes {
         missing.map(move |role| {
             let (name, loss) = (container.name(), role.without());
             let message = format!("container {name:?} has no {role} probe, so {loss}; add one");
-            Finding { path: format!("{container}.{}", role.field()), message }
+            let brief = Some(format!("missing, so {}; add one", role.without_briefly()));
+            Finding { path: format!("{container}.{}", role.field()), message, brief }
         })
     }
 

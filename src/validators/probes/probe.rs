@@ -41,6 +41,15 @@ impl Role {
             Self::Startup => "it has no time of its own to start in",
         }
     }
+
+    /// The same in a few words.
+    pub(super) const fn without_briefly(self) -> &'static str {
+        match self {
+            Self::Readiness => "requests come too early",
+            Self::Liveness => "it may hang for good",
+            Self::Startup => "it has no time to start",
+        }
+    }
 }
 
 impl fmt::Display for Role {

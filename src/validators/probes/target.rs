@@ -59,6 +59,7 @@ impl<'a> Handler<'a> {
         let is_fine = self.kind != "exec" || allowed.contains(&Tolerated::Exec);
         (!is_fine).then(|| Finding {
             path: format!("{probe}.{}", self.kind),
+            brief: Some("it starts a process every time; use httpGet, tcpSocket or grpc".to_owned()),
             message: format!(
                 "the {} probe of container {:?} starts a process in it every {} s; use httpGet, tcpSocket or grpc",
                 probe.role,
@@ -74,6 +75,7 @@ impl<'a> Handler<'a> {
         let is_fine = host.is_empty() || allowed.contains(&Tolerated::Host);
         (!is_fine).then(|| Finding {
             path: format!("{at}.{}.host", self.kind),
+            brief: Some(format!("{host:?} is asked and not the Pod; leave it out")),
             message: format!("the node sends the request to {host:?} and not to the Pod; leave host out"),
         })
     }
@@ -87,24 +89,30 @@ impl<'a> Handler<'a> {
         allowed: &[Tolerated],
     ) -> Option<Finding> {
         let container = &probe.container;
-        let message = match self.port()? {
+        let (brief, message) = match self.port()? {
             // A port of another host is none of the Pod's.
             Ok(_) if allowed.contains(&Tolerated::UndeclaredPort) || !self.text("host").is_empty() => {
                 return None;
             }
             Ok(number) if declared.contains(&number) || container.ports().next().is_none() => return None,
-            Ok(number) => format!(
-                "no container of the Pod declares port {number}; ask one of those that container {:?} declares: {}",
-                container.name(),
-                numbers(container)
+            Ok(number) => (
+                format!("no container declares port {number}; declare it"),
+                format!(
+                    "no container of the Pod declares port {number}; ask one of those that container {:?} declares: {}",
+                    container.name(),
+                    numbers(container)
+                ),
             ),
-            Err(name) if self.kind == "grpc" => format!(
-                "{name:?} is a name, and a grpc probe takes only the number of a port{}",
-                number_of(container, name).map(|number| format!(": {number}")).unwrap_or_default()
+            Err(name) if self.kind == "grpc" => (
+                format!("{name:?} is a name; write the port's number"),
+                format!(
+                    "{name:?} is a name, and a grpc probe takes only the number of a port{}",
+                    number_of(container, name).map(|number| format!(": {number}")).unwrap_or_default()
+                ),
             ),
-            Err(name) => unknown_name(container, name)?,
+            Err(name) => (format!("no port is named {name:?}; name it"), unknown_name(container, name)?),
         };
-        Some(Finding { path: format!("{probe}.{}.port", self.kind), message })
+        Some(Finding { path: format!("{probe}.{}.port", self.kind), message, brief: Some(brief) })
     }
 
     /// What it asks, with names of ports as numbers and defaults filled in.

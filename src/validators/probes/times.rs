@@ -65,7 +65,7 @@ impl Limits {
             let broken = bounds.broken_by(number)?;
             let origin = if probe.given(field).is_none() { ", Kubernetes' default," } else { "" };
             let message = format!("{number}{origin} is {broken} a {} probe may have", probe.role);
-            Some(Finding { path: format!("{probe}.{field}"), message })
+            Some(Finding { path: format!("{probe}.{field}"), message, brief: None })
         })
     }
 }
@@ -103,6 +103,7 @@ pub(super) fn timeout_finding(probe: &Probe<'_>, allowed: &[Tolerated]) -> Optio
     let (timeout, period) = (probe.timeout(), probe.period());
     let is_fine = timeout <= period || allowed.contains(&Tolerated::TimeoutAbovePeriod);
     (!is_fine).then(|| Finding {
+        brief: None,
         path: format!("{probe}.timeoutSeconds"),
         message: format!(
             "it waits {timeout} s for an answer and should ask every {period} s; lower timeoutSeconds or raise \
@@ -120,6 +121,7 @@ pub(super) fn same_finding(container: Container<'_>, allowed: &[Tolerated]) -> O
         || dead > busy
         || allowed.contains(&Tolerated::SameAsReadiness);
     (!is_fine).then(|| Finding {
+        brief: None,
         path: liveness.to_string(),
         message: format!(
             "it asks what the readiness probe asks and gives up after {dead} s, which is no later ({busy} s), so that \
@@ -140,6 +142,7 @@ pub(super) fn ready_finding(container: Container<'_>, most: u64) -> Option<Findi
     // The one that has the greater part in it.
     let longest = if started >= seconds / 2 { startup.or(readiness) } else { readiness }?;
     (seconds > most).then(|| Finding {
+        brief: None,
         path: longest.to_string(),
         message: format!(
             "with its probes container {:?} may take {seconds} s until it is ready, and {most} s are allowed; lower \
