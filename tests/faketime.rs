@@ -164,7 +164,7 @@ fn all_at_once() {
 /// Another webhook adds a proxy; then the API server asks us again.
 fn later_containers() {
     let annotations = json!({"faketime.podwright.dev/time": "+2d"});
-    let mut patched = pod(&annotations).as_value().clone();
+    let mut patched = pod(&annotations).node().to_value();
     json_patch::patch(&mut patched, &decide(&annotations).operations).unwrap();
     patched["spec"]["containers"]
         .as_array_mut()
@@ -271,7 +271,7 @@ fn apt(arguments: &[&str]) -> bool {
 fn run(library: &Path, annotations: &Value, program: &[&str]) -> String {
     let decision = decide(annotations);
     assert!(decision.refusal.is_none(), "{:?}", decision.refusal);
-    let mut patched = pod(annotations).as_value().clone();
+    let mut patched = pod(annotations).node().to_value();
     json_patch::patch(&mut patched, &decision.operations).unwrap();
     let env = patched["spec"]["containers"][0]["env"].as_array().unwrap();
     let text = |value: &Value| value.as_str().unwrap().replace(MOUNT_PATH, library.to_str().unwrap());

@@ -155,8 +155,8 @@ fn judge_final(
     now: Timestamp,
 ) -> Decision {
     if let Err(excess) = subject.pod.bounded() {
-        let spec = |pod: &Pod| pod.as_value().get("spec").cloned();
-        return if before.is_some_and(|before| spec(before) == spec(subject.pod)) {
+        let is_same = |before: &Pod| before.node().get("spec") == subject.pod.node().get("spec");
+        return if before.is_some_and(is_same) {
             Decision::default()
         } else {
             Decision::beyond(&excess).conclude(&policies.generation)

@@ -97,14 +97,13 @@ fn denies_templates(policies: &PolicySet, violation: &Violation) -> bool {
 }
 
 fn template_of(object: &Pod, pointer: &str) -> Option<Pod> {
-    Pod::from_value(object.as_value().pointer(pointer)?.clone()).ok()
+    object.within(pointer.split('/').skip(1))
 }
 
 /// Annotations that stand on the workload itself, where no Pod gets them.
 #[must_use]
 pub fn misplaced(object: &Pod, kind: &str) -> Vec<String> {
-    let job =
-        object.as_value().pointer("/spec/jobTemplate").cloned().and_then(|job| Pod::from_value(job).ok());
+    let job = object.within(["spec", "jobTemplate"]);
     let above = job.iter().chain([object]);
     let annotations = above.flat_map(|object| {
         let domains = MUTATORS.iter().filter(|kind| !kind.is_on_workloads).map(|kind| kind.domain);

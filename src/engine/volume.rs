@@ -41,11 +41,11 @@ impl PersistentVolume {
         if object.kind != "PersistentVolume" || !object.group.is_empty() {
             return None;
         }
-        Self::read(Pod::from_value(object.value.clone()).ok()?)
+        Self::read(Pod::from_value(object.value).ok()?)
     }
 
     fn read(volume: Pod) -> Option<Self> {
-        let spec = VolumeSpec::read(volume.as_value());
+        let spec = VolumeSpec::read(&volume.node().to_value());
         spec.path()?;
         let claim = spec.claim();
         Some(Self { volume, claim })
@@ -64,7 +64,7 @@ impl PersistentVolume {
         let subject = self.subject(view);
         let policies = policies.validators().iter().filter(|policy| policy.judges_volume(&subject));
         let of = |policy: &validators::Policy| {
-            violations(policy, &subject, policy.findings_in_volume(self.volume.as_value()), now)
+            violations(policy, &subject, policy.findings_in_volume(&self.volume.node().to_value()), now)
         };
         policies.flat_map(of).collect()
     }

@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use serde_json::Value;
-
+use super::Node;
 use super::port::Port;
 
 /// The three lists of containers that a Pod has.
@@ -39,38 +38,38 @@ pub struct Container<'a> {
     pub group: Group,
     /// Its place in that list.
     pub index: usize,
-    pub(super) raw: &'a Value,
+    pub(super) raw: Node<'a>,
 }
 
 impl<'a> Container<'a> {
     /// Its name; empty where there is none.
     #[must_use]
     pub fn name(&self) -> &'a str {
-        self.raw.get("name").and_then(Value::as_str).unwrap_or_default()
+        self.raw.get("name").and_then(Node::as_str).unwrap_or_default()
     }
 
     /// One field.
     #[must_use]
-    pub fn field(&self, field: &str) -> Option<&'a Value> {
+    pub fn field(&self, field: &str) -> Option<Node<'a>> {
         self.raw.get(field).filter(|value| !value.is_null())
     }
 
     /// One field of its `securityContext`.
     #[must_use]
-    pub fn security(&self, field: &str) -> Option<&'a Value> {
+    pub fn security(&self, field: &str) -> Option<Node<'a>> {
         self.field("securityContext")?.get(field).filter(|value| !value.is_null())
     }
 
     /// The quantity of one resource (`cpu`) in one list (`requests`, `limits`).
     #[must_use]
-    pub fn resource(&self, list: &str, resource: &str) -> Option<&'a Value> {
+    pub fn resource(&self, list: &str, resource: &str) -> Option<Node<'a>> {
         self.field("resources")?.get(list)?.get(resource)
     }
 
     /// Whether it is an init container that keeps running beside the app (1.29 and later).
     #[must_use]
     pub fn is_native_sidecar(&self) -> bool {
-        self.group == Group::Init && self.field("restartPolicy").and_then(Value::as_str) == Some("Always")
+        self.group == Group::Init && self.field("restartPolicy").and_then(Node::as_str) == Some("Always")
     }
 
     /// Its volume mounts, in the document's order.
@@ -85,18 +84,18 @@ impl<'a> Container<'a> {
 
     /// The entry of `env` of this name; of several the last, as Kubernetes takes it.
     #[must_use]
-    pub fn env(&self, name: &str) -> Option<&'a Value> {
-        self.list("env").filter(|entry| entry.get("name").and_then(Value::as_str) == Some(name)).last()
+    pub fn env(&self, name: &str) -> Option<Node<'a>> {
+        self.list("env").filter(|entry| entry.get("name").and_then(Node::as_str) == Some(name)).last()
     }
 
     /// The whole container.
     #[must_use]
-    pub fn as_value(&self) -> &'a Value {
+    pub fn node(&self) -> Node<'a> {
         self.raw
     }
 
-    fn list(&self, field: &str) -> impl Iterator<Item = &'a Value> + use<'a> {
-        self.field(field).and_then(Value::as_array).into_iter().flatten()
+    fn list(&self, field: &str) -> impl Iterator<Item = Node<'a>> + use<'a> {
+        self.field(field).and_then(Node::as_array).into_iter().flatten()
     }
 }
 
@@ -112,7 +111,7 @@ impl fmt::Display for Container<'_> {
 pub struct Mount<'a> {
     /// Its place in `volumeMounts`.
     pub index: usize,
-    raw: &'a Value,
+    raw: Node<'a>,
 }
 
 impl<'a> Mount<'a> {
@@ -143,7 +142,7 @@ impl<'a> Mount<'a> {
     /// Whether the container can only read it.
     #[must_use]
     pub fn read_only(&self) -> bool {
-        self.raw.get("readOnly").and_then(Value::as_bool).unwrap_or(false)
+        self.raw.get("readOnly").and_then(Node::as_bool).unwrap_or(false)
     }
 
     /// Whether mounts made on one side later appear on the other: `None`, `HostToContainer`, `Bidirectional`.
@@ -153,6 +152,6 @@ impl<'a> Mount<'a> {
     }
 
     fn text(&self, field: &str) -> Option<&'a str> {
-        self.raw.get(field).and_then(Value::as_str)
+        self.raw.get(field).and_then(Node::as_str)
     }
 }

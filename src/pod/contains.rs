@@ -1,8 +1,6 @@
 //! Whether an object still says what was once written into it, after the API server and other webhooks had their turn.
 
-use serde_json::Value;
-
-use super::Quantity;
+use super::{Node, Quantity};
 
 /// Whether every field that is desired is in the actual value, with the value desired.
 ///
@@ -10,16 +8,18 @@ use super::Quantity;
 /// own, leaves out what is empty, and writes quantities its own way. A list of objects must hold each that is
 /// desired, in whatever place; a list of anything else must be the same, for its order means something.
 #[must_use]
-pub fn contains(actual: &Value, desired: &Value) -> bool {
-    match (actual, desired) {
-        (Value::Object(actual), Value::Object(desired)) => {
-            desired.iter().all(|(key, desired)| match actual.get(key) {
-                None | Some(Value::Null) => is_empty(desired),
+pub fn contains(actual: Node<'_>, desired: Node<'_>) -> bool {
+    if let (Some(_), Some(fields)) = (actual.as_object(), desired.as_object()) {
+        return fields.into_iter().all(|(key, desired)| {
+            match actual.get(key).filter(|actual| !actual.is_null()) {
+                None => is_empty(desired),
                 Some(actual) => contains(actual, desired) || is_quantity(key) && is_equal(actual, desired),
-            })
-        }
-        (Value::Array(actual), Value::Array(desired)) if desired.iter().all(Value::is_object) => {
-            desired.iter().all(|desired| actual.iter().any(|actual| contains(actual, desired)))
+            }
+        });
+    }
+    match (actual.as_array(), desired.as_array()) {
+        (Some(actual), Some(mut desired)) if desired.clone().all(Node::is_object) => {
+            desired.all(|desired| actual.clone().any(|actual| contains(actual, desired)))
         }
         _ => actual == desired,
     }
@@ -27,15 +27,13 @@ pub fn contains(actual: &Value, desired: &Value) -> bool {
 
 /// Whether Kubernetes' types leave a value out when they are written (`omitempty`).
 #[must_use]
-pub fn is_empty(value: &Value) -> bool {
-    match value {
-        Value::Null | Value::Bool(false) => true,
-        Value::Bool(true) => false,
-        Value::Number(number) => number.as_f64() == Some(0.0),
-        Value::String(text) => text.is_empty(),
-        Value::Array(list) => list.is_empty(),
-        Value::Object(fields) => fields.is_empty(),
-    }
+pub fn is_empty(value: Node<'_>) -> bool {
+    value.is_null()
+        || value.as_bool() == Some(false)
+        || value.as_str() == Some("")
+        || value.number().is_some_and(|number| number.as_f64() == Some(0.0))
+        || value.as_array().is_some_and(|mut items| items.next().is_none())
+        || value.as_object().is_some_and(|mut fields| fields.next().is_none())
 }
 
 /// The fields of volumes, containers and claims that hold quantities: elsewhere `1` and `1000m` are two texts.
@@ -43,20 +41,20 @@ fn is_quantity(key: &str) -> bool {
     matches!(key, "cpu" | "memory" | "ephemeral-storage" | "storage" | "sizeLimit" | "divisor")
 }
 
-fn is_equal(actual: &Value, desired: &Value) -> bool {
-    let quantity = |value: &Value| match value {
-        Value::String(text) => text.parse::<Quantity>().ok(),
-        Value::Number(number) => number.to_string().parse().ok(),
-        _ => None,
-    };
-    quantity(actual).is_some_and(|actual| quantity(desired) == Some(actual))
+fn is_equal(actual: Node<'_>, desired: Node<'_>) -> bool {
+    Quantity::read(actual).is_some_and(|actual| Quantity::read(desired) == Some(actual))
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
+    use crate::pod::Document;
+
+    fn holds(actual: &Value, desired: &Value) -> bool {
+        contains(Document::from(actual).root(), Document::from(desired).root())
+    }
 
     #[test]
     fn additions_defaults_and_spellings_make_no_difference() {
@@ -77,7 +75,7 @@ mod tests {
             (json!({"configMap": {"name": "a", "defaultMode": 420}}), json!({"configMap": {"name": "a"}})),
             (json!({"a": null}), json!({"a": null})),
         ] {
-            assert!(contains(&actual, &desired), "{actual} {desired}");
+            assert!(holds(&actual, &desired), "{actual} {desired}");
         }
     }
 
@@ -94,7 +92,7 @@ mod tests {
             (json!({"emptyDir": {}}), json!({"emptyDir": {"sizeLimit": "1Gi"}})),
             (json!("a"), json!(["a"])),
         ] {
-            assert!(!contains(&actual, &desired), "{actual} {desired}");
+            assert!(!holds(&actual, &desired), "{actual} {desired}");
         }
     }
 }

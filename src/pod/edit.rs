@@ -7,21 +7,23 @@ use json_patch::{AddOperation, PatchOperation, RemoveOperation};
 use serde_json::{Map, Value};
 
 use super::verify::{self, Fault};
-use super::{Container, Group, Pod};
+use super::{Container, Document, Group, Node, Pod, coalesce, patch};
 
 /// A Pod under change: mutators read the working copy and change it only through here.
 #[derive(Debug)]
 pub struct Draft<'a> {
     original: &'a Pod,
     working: Option<Pod>,
-    operations: Vec<PatchOperation>,
+    edits: Vec<PatchOperation>,
     fault: Option<Fault>,
-    /// Who edits, each with the number of operations before theirs; the last is at work.
+    /// Who edits, each with the number of edits before theirs; the last is at work.
     authors: Vec<(usize, String)>,
     /// Containers of the original that an earlier pass has added.
     ours: HashSet<String>,
-    /// How many init containers were put in front.
+    /// How many init containers were put in front,
     in_front: usize,
+    /// and by which edits, where there were others.
+    fronts: Vec<usize>,
 }
 
 /// A verified result: the operations turn the original into the Pod.
@@ -40,11 +42,12 @@ impl<'a> Draft<'a> {
         Self {
             original,
             working: None,
-            operations: Vec::new(),
+            edits: Vec::new(),
             fault: None,
             authors: Vec::new(),
             ours: HashSet::new(),
             in_front: 0,
+            fronts: Vec::new(),
         }
     }
 
@@ -57,12 +60,12 @@ impl<'a> Draft<'a> {
     /// Whether there is any edit.
     #[must_use]
     pub fn is_edited(&self) -> bool {
-        !self.operations.is_empty()
+        !self.edits.is_empty()
     }
 
     /// Says who makes the edits that follow: `Filebeat policy filebeat`.
     pub fn sign(&mut self, author: String) {
-        self.authors.push((self.operations.len(), author));
+        self.authors.push((self.edits.len(), author));
     }
 
     /// Who makes the edits now.
@@ -79,7 +82,7 @@ impl<'a> Draft<'a> {
             PatchOperation::Add(add) => brings(&add.path, &add.value, field, name),
             _ => false,
         };
-        let at = self.operations.iter().position(adds)?;
+        let at = self.edits.iter().position(adds)?;
         self.authors.iter().rev().find(|(from, _)| *from <= at).map(|(_, author)| author.as_str())
     }
 
@@ -112,15 +115,16 @@ impl<'a> Draft<'a> {
 
     /// Sets a field of `spec`; no edit where it has this value already.
     pub fn set_spec(&mut self, field: &str, value: Value) {
-        if self.pod().spec(field) != Some(&value) {
+        if self.pod().spec(field).is_none_or(|held| held != Document::from(&value).root()) {
             self.put(&["spec", field], value);
         }
     }
 
     /// Removes an annotation, if it is there.
     pub fn remove_annotation(&mut self, key: &str) {
-        let path = PointerBuf::from_tokens(["metadata", "annotations", key]);
-        if path.resolve(self.pod().as_value()).is_ok() {
+        let path = ["metadata", "annotations", key];
+        if self.pod().node().at(path).is_some() {
+            let path = PointerBuf::from_tokens(path);
             self.record(PatchOperation::Remove(RemoveOperation { path }));
         }
     }
@@ -132,10 +136,11 @@ impl<'a> Draft<'a> {
 
     /// Puts an init container before those of the Pod, behind those that this put there.
     pub fn push_first_init_container(&mut self, container: Value) {
-        let list = PointerBuf::from_tokens(["spec", Group::Init.field()]);
-        match list.resolve(self.pod().as_value()).map(Value::as_array) {
-            Ok(Some(_)) => {
-                let path = list.with_trailing_token(Token::from(self.in_front));
+        let list = ["spec", Group::Init.field()];
+        match self.pod().node().at(list).and_then(Node::as_array) {
+            Some(_) => {
+                let path = PointerBuf::from_tokens(list).with_trailing_token(Token::from(self.in_front));
+                self.fronts.push(self.edits.len());
                 self.record(PatchOperation::Add(AddOperation { path, value: container }));
             }
             _ => self.push_container(Group::Init, container),
@@ -147,11 +152,11 @@ impl<'a> Draft<'a> {
     /// the others.
     pub fn set_env(&mut self, group: Group, index: usize, name: &str, value: &str) {
         let held = self.pod().containers_in(group).nth(index);
-        let entries = held.and_then(|container| container.field("env")).and_then(Value::as_array);
+        let entries = held.and_then(|container| container.field("env")).and_then(Node::as_array);
         let place = entries.and_then(|entries| {
-            let named = |entry: &Value| entry.get("name").and_then(Value::as_str) == Some(name);
-            let place = entries.iter().rposition(named)?;
-            let is_set = entries.get(place)?.get("value").and_then(Value::as_str) == Some(value);
+            let is_named = |entry: &Node<'_>| entry.get("name").and_then(Node::as_str) == Some(name);
+            let (place, entry) = entries.enumerate().filter(|(_, entry)| is_named(entry)).last()?;
+            let is_set = entry.get("value").and_then(Node::as_str) == Some(value);
             Some((place.to_string(), is_set))
         });
         let index = index.to_string();
@@ -191,9 +196,9 @@ impl<'a> Draft<'a> {
 
     /// Adds the reference to an image pull secret, unless the Pod has it.
     pub fn add_image_pull_secret(&mut self, name: &str) {
-        let held = |entry: &Value| entry.get("name").and_then(Value::as_str) == Some(name);
-        let secrets = self.pod().spec("imagePullSecrets").and_then(Value::as_array);
-        if !secrets.is_some_and(|secrets| secrets.iter().any(held)) {
+        let held = |entry: Node<'_>| entry.get("name").and_then(Node::as_str) == Some(name);
+        let secrets = self.pod().spec("imagePullSecrets").and_then(Node::as_array);
+        if !secrets.is_some_and(|mut secrets| secrets.any(held)) {
             self.push(&["spec", "imagePullSecrets"], serde_json::json!({ "name": name }));
         }
     }
@@ -207,18 +212,20 @@ impl<'a> Draft<'a> {
             (Some(fault), _) => Err(fault),
             (None, None) => Ok(Edited { operations: Vec::new(), pod: None }),
             (None, Some(working)) => {
-                verify::result(self.original, &self.operations, &working)?;
-                Ok(Edited { operations: self.operations, pod: Some(working) })
+                verify::types(&self.edits, &working)?;
+                let operations = coalesce::coalesced(&working, self.edits, &self.fronts);
+                verify::result(self.original, &operations, &working)?;
+                Ok(Edited { operations, pod: Some(working) })
             }
         }
     }
 
     /// Appends to the list at a path; makes the list where there is none.
     fn push(&mut self, path: &[&str], entry: Value) {
-        let list = PointerBuf::from_tokens(path.iter().copied());
-        match list.resolve(self.pod().as_value()).map(Value::as_array) {
-            Ok(Some(entries)) => {
-                let at = list.with_trailing_token(Token::from(entries.len()));
+        match self.pod().node().at(path.iter().copied()).and_then(Node::as_array) {
+            Some(entries) => {
+                let list = PointerBuf::from_tokens(path.iter().copied());
+                let at = list.with_trailing_token(Token::from(entries.count()));
                 self.record(PatchOperation::Add(AddOperation { path: at, value: entry }));
             }
             _ => self.put(path, Value::Array(vec![entry])),
@@ -227,12 +234,13 @@ impl<'a> Draft<'a> {
 
     /// Sets the field at a path; makes the objects above it where they are missing or null.
     fn put(&mut self, path: &[&str], value: Value) {
-        let document = self.pod().as_value();
+        let mut held = Some(self.pod().node());
         let mut above = PointerBuf::new();
         let mut missing = path.iter().copied();
         for token in missing.by_ref() {
             above.push_back(Token::new(token));
-            if above.resolve(document).map_or(true, Value::is_null) {
+            held = held.and_then(|held| held.at([token])).filter(|held| !held.is_null());
+            if held.is_none() {
                 break;
             }
         }
@@ -249,8 +257,8 @@ impl<'a> Draft<'a> {
             return;
         }
         let working = self.working.get_or_insert_with(|| self.original.clone());
-        match json_patch::patch(working.as_value_mut(), std::slice::from_ref(&operation)) {
-            Ok(()) => self.operations.push(operation),
+        match patch::apply(working.document_mut(), &operation) {
+            Ok(()) => self.edits.push(operation),
             Err(error) => self.fault = Some(Fault::of(operation.path(), &error)),
         }
     }
@@ -290,7 +298,7 @@ mod tests {
         let mut draft = Draft::new(&pod);
         edit(&mut draft);
         let edited = draft.finish().unwrap();
-        (edited.pod.unwrap_or(pod).as_value().clone(), edited.operations)
+        (edited.pod.unwrap_or(pod).node().to_value(), edited.operations)
     }
 
     fn bare() -> Value {
@@ -307,7 +315,7 @@ mod tests {
                 draft.set_annotation("d", "2");
             });
             assert_eq!(pod["metadata"]["annotations"], json!({"a/b~c": "1", "d": "2"}));
-            assert_eq!(operations.len(), 2);
+            assert_eq!(operations.len(), 1);
         }
     }
 
@@ -326,7 +334,9 @@ mod tests {
             draft.push_volume(json!({"name": "b", "emptyDir": {}}));
         });
         assert_eq!(pod["spec"]["volumes"].as_array().unwrap().len(), 2);
-        assert_eq!(operations[1].path().as_str(), "/spec/volumes/1");
+        assert_eq!(operations[0].path().as_str(), "/spec/volumes");
+        let (_, operations) = edited(pod, |draft| draft.push_volume(json!({"name": "c", "emptyDir": {}})));
+        assert_eq!(operations[0].path().as_str(), "/spec/volumes/2");
     }
 
     #[test]
@@ -355,7 +365,7 @@ mod tests {
         let env = json!([{"name": "A", "value": "0"}, {"name": "A", "value": "2"}, {"name": "B", "value": "3"},
             {"name": "C", "value": "4"}]);
         assert_eq!(pod["spec"]["containers"][0]["env"], env);
-        assert_eq!(operations.len(), 3);
+        assert_eq!(operations.len(), 1);
     }
 
     #[test]

@@ -3,22 +3,27 @@
 //! Everything above this folder sees a Pod only through these types, so the document model can change here alone.
 
 mod bounds;
+mod coalesce;
 mod containers;
 mod contains;
+mod document;
 mod edit;
 mod object;
+mod patch;
 mod path;
 mod port;
 mod qos;
 mod quantity;
 mod read;
 mod template;
+mod typed;
 mod verify;
 mod workload;
 
 pub use bounds::{ANNOTATIONS_LIMIT_BYTES, Excess};
 pub use containers::{Container, Group, Mount};
 pub use contains::{contains, is_empty};
+pub use document::{Document, Fields, Items, Node};
 pub use edit::{Draft, Edited};
 pub use object::Object;
 pub use path::{AbsolutePath, PathError};

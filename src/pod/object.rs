@@ -81,7 +81,7 @@ impl<'a> Object<'a> {
     pub fn pod(&self) -> Option<(&'static str, Pod)> {
         let pointer = self.template_pointer()?;
         // What is no object the API server will refuse; there is nothing to decide.
-        let pod = Pod::from_value(self.value.pointer(pointer)?.clone()).ok()?;
+        let pod = Pod::from_value(self.value.pointer(pointer)?).ok()?;
         Some((pointer, pod))
     }
 

@@ -1,13 +1,13 @@
 //! The ports that containers declare.
 
-use serde_json::Value;
+use super::Node;
 
 /// One entry of a container's `ports`.
 #[derive(Debug, Clone, Copy)]
 pub struct Port<'a> {
     /// Its place in `ports`.
     pub index: usize,
-    pub(super) raw: &'a Value,
+    pub(super) raw: Node<'a>,
 }
 
 impl<'a> Port<'a> {
@@ -20,13 +20,13 @@ impl<'a> Port<'a> {
     /// Where the container listens.
     #[must_use]
     pub fn number(&self) -> Option<u64> {
-        self.raw.get("containerPort").and_then(Value::as_u64)
+        self.raw.get("containerPort").and_then(Node::as_u64)
     }
 
     /// The port of the node that leads there. Zero says none.
     #[must_use]
     pub fn host_port(&self) -> Option<u64> {
-        self.raw.get("hostPort").and_then(Value::as_u64).filter(|port| *port != 0)
+        self.raw.get("hostPort").and_then(Node::as_u64).filter(|port| *port != 0)
     }
 
     /// The protocol; `TCP` where none is given.
@@ -36,6 +36,6 @@ impl<'a> Port<'a> {
     }
 
     fn text(&self, field: &str) -> Option<&'a str> {
-        self.raw.get(field).and_then(Value::as_str)
+        self.raw.get(field).and_then(Node::as_str)
     }
 }

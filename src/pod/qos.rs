@@ -1,8 +1,6 @@
 //! The quality of service that Kubernetes will give a Pod.
 //! Source: `k8s.io/kubernetes/pkg/apis/core/v1/helper/qos`.
 
-use serde_json::Value;
-
 use super::{Container, Group, Pod, Quantity};
 
 /// The resources that decide over a Pod's quality of service.
@@ -20,10 +18,7 @@ impl Pod {
 }
 
 fn is_fixed(container: &Container<'_>, resource: &str) -> bool {
-    let amount = |list| match container.resource(list, resource)? {
-        Value::String(text) => text.parse::<Quantity>().ok(),
-        number => number.to_string().parse().ok(),
-    };
+    let amount = |list| container.resource(list, resource).and_then(Quantity::read);
     let (limit, request) = (amount("limits"), amount("requests"));
     limit.is_some() && (request.is_none() || request == limit)
 }

@@ -8,6 +8,8 @@ use std::str::FromStr;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use super::Node;
+
 /// A quantity, kept as it was written and compared by what it means.
 #[derive(Debug, Clone)]
 pub struct Quantity {
@@ -27,6 +29,12 @@ impl Quantity {
     #[must_use]
     pub fn mebibytes(number: u32) -> Self {
         Self { text: format!("{number}Mi"), nanos: i128::from(number) * (1_000_000_000 << 20) }
+    }
+
+    /// The quantity that stands in a Pod, as a text or as a number.
+    #[must_use]
+    pub fn read(node: Node<'_>) -> Option<Self> {
+        node.as_str().map_or_else(|| node.number()?.to_string().parse().ok(), |text| text.parse().ok())
     }
 
     /// Whether it is zero or less.

@@ -1,14 +1,17 @@
 //! Readers over the raw JSON of a Pod or of a Pod template.
 
-use serde_json::{Map, Value};
+use std::borrow::Borrow;
+
+use serde_json::Value;
 
 use super::bounds::{self, Excess};
 use super::containers::{Container, Group};
+use super::{Document, Node};
 
 /// A Pod, or the Pod template of a workload: both carry `metadata` and `spec`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Pod {
-    document: Value,
+    document: Document,
 }
 
 /// A document that is no Pod.
@@ -32,43 +35,59 @@ impl Pod {
     /// When the text is not a JSON object, or one of too many values.
     pub fn parse(json: &str) -> Result<Self, PodError> {
         bounds::of_text(json)?;
-        Self::from_value(serde_json::from_str(json)?)
+        Self::new(Document::parse(json)?)
     }
 
     /// Takes a document as a Pod.
     ///
     /// # Errors
     /// When the document is not an object.
-    pub fn from_value(document: Value) -> Result<Self, PodError> {
-        match document {
-            Value::Object(_) => Ok(Self { document }),
-            Value::Null => Err(PodError::NotAnObject("null")),
-            Value::Array(_) => Err(PodError::NotAnObject("a list")),
-            Value::Bool(_) | Value::Number(_) | Value::String(_) => Err(PodError::NotAnObject("a scalar")),
+    pub fn new(document: Document) -> Result<Self, PodError> {
+        let root = document.root();
+        if root.is_object() {
+            Ok(Self { document })
+        } else if root.is_null() {
+            Err(PodError::NotAnObject("null"))
+        } else {
+            Err(PodError::NotAnObject(if root.is_array() { "a list" } else { "a scalar" }))
         }
+    }
+
+    /// Takes a value as a Pod.
+    ///
+    /// # Errors
+    /// When the value is not an object.
+    pub fn from_value(value: impl Borrow<Value>) -> Result<Self, PodError> {
+        Self::new(value.borrow().into())
     }
 
     /// The document itself.
     #[must_use]
-    pub fn as_value(&self) -> &Value {
-        &self.document
+    pub fn node(&self) -> Node<'_> {
+        self.document.root()
+    }
+
+    /// The Pod that stands in this one, as a template does: at the end of these names of fields.
+    #[must_use]
+    pub fn within(&self, path: impl IntoIterator<Item = impl AsRef<str>>) -> Option<Self> {
+        Self::new(self.document.rooted_at(self.node().at(path)?)).ok()
     }
 
     /// The document itself, to be changed.
-    pub(super) fn as_value_mut(&mut self) -> &mut Value {
+    pub(super) fn document_mut(&mut self) -> &mut Document {
         &mut self.document
     }
 
     /// The name; a Pod whose name the API server has yet to make has none.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
-        self.metadata("name").and_then(Value::as_str).filter(|name| !name.is_empty())
+        self.metadata("name").and_then(Node::as_str).filter(|name| !name.is_empty())
     }
 
     /// The start of the name that the API server will make.
     #[must_use]
     pub fn generate_name(&self) -> Option<&str> {
-        self.metadata("generateName").and_then(Value::as_str).filter(|name| !name.is_empty())
+        self.metadata("generateName").and_then(Node::as_str).filter(|name| !name.is_empty())
     }
 
     /// The name, or the start of it followed by `*` while the API server has yet to make it.
@@ -96,10 +115,10 @@ impl Pod {
     /// Every annotation, in the document's order.
     pub fn annotations(&self) -> impl Iterator<Item = (&str, &str)> {
         self.metadata("annotations")
-            .and_then(Value::as_object)
+            .and_then(Node::as_object)
             .into_iter()
             .flatten()
-            .filter_map(|(key, value)| Some((key.as_str(), value.as_str()?)))
+            .filter_map(|(key, value)| Some((key, value.as_str()?)))
     }
 
     /// Whether it mirrors a static Pod of a kubelet, which nothing but its file can change.
@@ -110,30 +129,28 @@ impl Pod {
 
     /// The owner reference that controls this Pod.
     #[must_use]
-    pub fn controller(&self) -> Option<&Map<String, Value>> {
+    pub fn controller(&self) -> Option<Node<'_>> {
         self.metadata("ownerReferences")?
             .as_array()?
-            .iter()
-            .filter_map(Value::as_object)
-            .find(|owner| owner.get("controller").and_then(Value::as_bool) == Some(true))
+            .find(|owner| owner.get("controller").and_then(Node::as_bool) == Some(true))
     }
 
     /// One field of `spec`.
     #[must_use]
-    pub fn spec(&self, field: &str) -> Option<&Value> {
-        self.document.get("spec")?.get(field).filter(|value| !value.is_null())
+    pub fn spec(&self, field: &str) -> Option<Node<'_>> {
+        self.document.root().get("spec")?.get(field).filter(|value| !value.is_null())
     }
 
     /// One field of `spec.securityContext`.
     #[must_use]
-    pub fn security(&self, field: &str) -> Option<&Value> {
+    pub fn security(&self, field: &str) -> Option<Node<'_>> {
         self.spec("securityContext")?.get(field).filter(|value| !value.is_null())
     }
 
     /// Whether it is in the network of its node, where every port of a container is one of the node's.
     #[must_use]
     pub fn is_in_host_network(&self) -> bool {
-        self.spec("hostNetwork").and_then(Value::as_bool) == Some(true)
+        self.spec("hostNetwork").and_then(Node::as_bool) == Some(true)
     }
 
     /// The value that a label of the node must have for the Pod to land there.
@@ -163,12 +180,12 @@ impl Pod {
         self.volumes().find(|volume| volume.name() == name)
     }
 
-    fn list(&self, field: &str) -> impl Iterator<Item = &Value> {
-        self.spec(field).and_then(Value::as_array).into_iter().flatten()
+    fn list(&self, field: &str) -> impl Iterator<Item = Node<'_>> {
+        self.spec(field).and_then(Node::as_array).into_iter().flatten()
     }
 
-    fn metadata(&self, field: &str) -> Option<&Value> {
-        self.document.get("metadata")?.get(field)
+    fn metadata(&self, field: &str) -> Option<Node<'_>> {
+        self.document.root().get("metadata")?.get(field)
     }
 }
 
@@ -177,25 +194,25 @@ impl Pod {
 pub struct Volume<'a> {
     /// Its place in `spec.volumes`.
     pub index: usize,
-    pub(super) raw: &'a Value,
+    pub(super) raw: Node<'a>,
 }
 
 impl<'a> Volume<'a> {
     /// Its name; empty where there is none.
     #[must_use]
     pub fn name(&self) -> &'a str {
-        self.raw.get("name").and_then(Value::as_str).unwrap_or_default()
+        self.raw.get("name").and_then(Node::as_str).unwrap_or_default()
     }
 
     /// What it is made of, if it is of this type (`emptyDir`, `hostPath`).
     #[must_use]
-    pub fn source(&self, kind: &str) -> Option<&'a Value> {
+    pub fn source(&self, kind: &str) -> Option<Node<'a>> {
         self.raw.get(kind).filter(|source| !source.is_null())
     }
 
     /// The whole entry.
     #[must_use]
-    pub fn as_value(&self) -> &'a Value {
+    pub fn node(&self) -> Node<'a> {
         self.raw
     }
 }

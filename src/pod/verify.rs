@@ -1,14 +1,11 @@
 //! The check of a result before it is answered: a patch that cannot be applied would keep Pods from starting.
 
-use std::collections::HashSet;
 use std::fmt::Display;
 
 use json_patch::PatchOperation;
 use json_patch::jsonptr::Pointer;
-use k8s_openapi::api::core::v1;
-use serde::Deserialize;
 
-use super::Pod;
+use super::{Pod, patch, typed};
 
 /// A result that does not hold: Podwright's own bug.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -22,13 +19,21 @@ impl Fault {
     }
 }
 
+/// Checks that what was added is of Kubernetes' types.
+pub(super) fn types(edits: &[PatchOperation], result: &Pod) -> Result<(), Fault> {
+    edits.iter().find_map(|edit| typed::flaw(edit, result)).map_or(Ok(()), |flaw| Err(Fault(flaw)))
+}
+
 /// Checks that the operations turn the original into the result, and that the result is a sound Pod.
 ///
 /// A flaw that the original has too is its author's: the API server will say so.
 pub(super) fn result(original: &Pod, operations: &[PatchOperation], result: &Pod) -> Result<(), Fault> {
-    let mut replayed = original.as_value().clone();
-    json_patch::patch(&mut replayed, operations).map_err(|error| Fault(error.to_string()))?;
-    if &replayed != result.as_value() {
+    let mut replayed = original.clone();
+    for operation in operations {
+        patch::apply(replayed.document_mut(), operation)
+            .map_err(|error| Fault::of(operation.path(), &error))?;
+    }
+    if replayed != *result {
         return Err(Fault("the operations do not give the working copy".to_owned()));
     }
     match flaw(result, original) {
@@ -39,38 +44,34 @@ pub(super) fn result(original: &Pod, operations: &[PatchOperation], result: &Pod
 
 /// The first thing for which the API server would refuse the Pod as malformed.
 fn flaw(pod: &Pod, original: &Pod) -> Option<String> {
-    doubled_name(pod).or_else(|| broken_mount(pod, original)).or_else(|| undecodable(pod))
+    doubled_name(pod).or_else(|| broken_mount(pod, original))
 }
 
 fn doubled_name(pod: &Pod) -> Option<String> {
-    let mut containers = HashSet::new();
-    let mut volumes = HashSet::new();
-    let container = pod.containers().map(|container| container.name()).find(|name| !containers.insert(*name));
-    let volume = pod.volumes().map(|volume| volume.name()).find(|name| !volumes.insert(*name));
+    let container = doubled(pod.containers().map(|container| container.name()));
+    let volume = || doubled(pod.volumes().map(|volume| volume.name()));
     container
         .map(|name| format!("two containers are named {name:?}"))
-        .or_else(|| volume.map(|name| format!("two volumes are named {name:?}")))
+        .or_else(|| volume().map(|name| format!("two volumes are named {name:?}")))
 }
 
 /// A volume that the original mounts counts as there: the template of a StatefulSet gets it from a claim template.
 fn broken_mount(pod: &Pod, original: &Pod) -> Option<String> {
-    let mut volumes: HashSet<&str> = pod.volumes().map(|volume| volume.name()).collect();
-    volumes
-        .extend(original.containers().flat_map(|container| container.mounts()).map(|mount| mount.volume()));
+    let mounted = original.containers().flat_map(|container| container.mounts()).map(|mount| mount.volume());
+    let mut volumes: Vec<_> = pod.volumes().map(|volume| volume.name()).chain(mounted).collect();
+    volumes.sort_unstable();
     pod.containers().find_map(|container| {
-        let mut paths = HashSet::new();
-        container.mounts().find_map(|mount| {
-            if !volumes.contains(mount.volume()) {
-                Some(format!("{container} mounts {:?}, which is no volume", mount.volume()))
-            } else if !paths.insert(mount.path()) {
-                Some(format!("{container} mounts two volumes at {:?}", mount.path()))
-            } else {
-                None
-            }
-        })
+        let unknown = container.mounts().find(|mount| volumes.binary_search(&mount.volume()).is_err());
+        let unknown =
+            unknown.map(|mount| format!("{container} mounts {:?}, which is no volume", mount.volume()));
+        let twice = || doubled(container.mounts().map(|mount| mount.path()));
+        unknown.or_else(|| twice().map(|path| format!("{container} mounts two volumes at {path:?}")))
     })
 }
 
-fn undecodable(pod: &Pod) -> Option<String> {
-    v1::Pod::deserialize(pod.as_value()).err().map(|error| format!("it does not decode as a Pod: {error}"))
+/// A name that is there twice, if one is.
+fn doubled<'n>(names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+    let mut names: Vec<_> = names.collect();
+    names.sort_unstable();
+    names.array_windows().find(|[one, next]| one == next).map(|[name, _]| *name)
 }

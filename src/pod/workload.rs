@@ -2,9 +2,7 @@
 
 use std::fmt;
 
-use serde_json::Value;
-
-use super::Pod;
+use super::{Node, Pod};
 
 /// What a person deployed: a Deployment rather than its ReplicaSet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,7 +22,7 @@ impl Workload {
         let Some(owner) = pod.controller() else {
             return Self::new("Pod", "", &pod.display_name());
         };
-        let text = |field: &str| owner.get(field).and_then(Value::as_str).unwrap_or_default();
+        let text = |field: &str| owner.get(field).and_then(Node::as_str).unwrap_or_default();
         let group = text("apiVersion").rsplit_once('/').map_or("", |(group, _)| group);
         let (kind, name) = (text("kind"), text("name"));
         match (group, kind) {
@@ -50,7 +48,7 @@ impl Workload {
     #[must_use]
     pub fn runs_to_completion(&self, pod: &Pod) -> bool {
         matches!(self.kind.as_str(), "Job" | "CronJob")
-            || matches!(pod.spec("restartPolicy").and_then(Value::as_str), Some("Never" | "OnFailure"))
+            || matches!(pod.spec("restartPolicy").and_then(Node::as_str), Some("Never" | "OnFailure"))
     }
 }
 

@@ -1,10 +1,8 @@
 //! Whom a refused Pod belongs to, so that an event can tell its owner.
 
-use serde_json::Value;
-
 use crate::cluster::events::{Owner, Refused};
 use crate::engine::Decision;
-use crate::pod::Pod;
+use crate::pod::{Node, Pod};
 use crate::review::{Operation, Request};
 
 /// A Pod that is not created, and its controller. `None` where there is nobody to tell, or nothing happens in earnest.
@@ -16,7 +14,7 @@ pub(super) fn of(request: &Request<'_>, decision: &Decision) -> Option<Refused> 
     }
     let pod = Pod::parse(request.object?.get()).ok()?;
     let controller = pod.controller()?;
-    let text = |field: &str| Some(controller.get(field).and_then(Value::as_str)?.to_owned());
+    let text = |field: &str| Some(controller.get(field).and_then(Node::as_str)?.to_owned());
     let owner = Owner {
         api_version: text("apiVersion")?,
         kind: text("kind")?,

@@ -9,9 +9,9 @@
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::Value;
 
 use super::{Finding, Rules, Spec, Validator};
+use crate::pod::Node;
 use crate::policy::{Action, Exemption, Match, Subject};
 
 /// Where Pods and containers alike have it.
@@ -133,10 +133,10 @@ impl Way {
     }
 }
 
-fn is_host_process(options: Option<&Value>) -> bool {
+fn is_host_process(options: Option<Node<'_>>) -> bool {
     is_true(options.and_then(|options| options.get("hostProcess")))
 }
 
-fn is_true(field: Option<&Value>) -> bool {
-    field.and_then(Value::as_bool) == Some(true)
+fn is_true(field: Option<Node<'_>>) -> bool {
+    field.and_then(Node::as_bool) == Some(true)
 }

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Finding, Rules, Spec, Validator};
-use crate::pod::{AbsolutePath, PathError, Volume};
+use crate::pod::{AbsolutePath, Node, PathError, Volume};
 use crate::policy::{Action, Exemption, Match, Subject};
 use crate::view::{ClaimName, VolumeSpec};
 
@@ -130,10 +130,10 @@ impl HostPath {
         &self,
         subject: &Subject<'_>,
         volume: &Volume<'_>,
-        source: &Value,
+        source: Node<'_>,
         findings: &mut Vec<Finding>,
     ) {
-        let text = source.get("path").and_then(Value::as_str).unwrap_or_default();
+        let text = source.get("path").and_then(Node::as_str).unwrap_or_default();
         match self.find(text, Through::Volume) {
             Ok(entry) if entry.read_only => demand_read_only(subject, volume, text, findings),
             Ok(_) => {}
@@ -149,13 +149,13 @@ impl HostPath {
         &self,
         subject: &Subject<'_>,
         volume: &Volume<'_>,
-        source: &Value,
+        source: Node<'_>,
         findings: &mut Vec<Finding>,
     ) {
-        let claim = source.get("claimName").and_then(Value::as_str).unwrap_or_default();
+        let claim = source.get("claimName").and_then(Node::as_str).unwrap_or_default();
         let claim = ClaimName { namespace: subject.namespace.to_owned(), name: claim.to_owned() };
         let Some((name, behind)) = subject.view.node_volumes.get(&claim) else { return };
-        let is_read_only = source.get("readOnly").and_then(Value::as_bool) == Some(true);
+        let is_read_only = source.get("readOnly").and_then(Node::as_bool) == Some(true);
         match self.find(&behind.path, Through::PersistentVolume) {
             Ok(entry) if entry.read_only && !is_read_only => {
                 demand_read_only(subject, volume, &behind.path, findings);

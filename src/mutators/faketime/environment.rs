@@ -1,12 +1,12 @@
 //! What a container needs to see another time: the volume with the library, and variables.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::library::Directory;
 use super::wishes::Wish;
 use super::{DOMAIN, VOLUME};
 use crate::mutators::Rejection;
-use crate::pod::{AbsolutePath, Container, Draft, Pod};
+use crate::pod::{AbsolutePath, Container, Draft, Node, Pod};
 
 /// The variable that holds the libraries to preload.
 const PRELOAD: &str = "LD_PRELOAD";
@@ -63,8 +63,8 @@ fn variables(wish: &Wish) -> [(&'static str, Option<String>); 5] {
 /// A variable that is there already, and says something else.
 fn clash(container: &Container<'_>, wish: &Wish, name: &str, wanted: Option<&str>) -> Option<Rejection> {
     let entry = container.env(name)?;
-    let held = entry.get("value").and_then(Value::as_str);
-    if held.is_some() && held == wanted && entry.get("valueFrom").is_none_or(Value::is_null) {
+    let held = entry.get("value").and_then(Node::as_str);
+    if held.is_some() && held == wanted && entry.get("valueFrom").is_none_or(Node::is_null) {
         return None;
     }
     let held = held.map_or("a value from elsewhere".to_owned(), |held| format!("{held:?}"));
@@ -137,7 +137,7 @@ fn preload(container: &Container<'_>, library: &str) -> Result<(String, bool), R
         );
         return Err(Rejection::new(format!("{container}.env {PRELOAD}"), message));
     }
-    let held = entry.get("value").and_then(Value::as_str).unwrap_or_default();
+    let held = entry.get("value").and_then(Node::as_str).unwrap_or_default();
     let mut libraries = held.split([' ', ':']).filter(|path| !path.is_empty()).peekable();
     let is_alone = libraries.clone().all(|path| path == library);
     if libraries.any(|path| path == library) {

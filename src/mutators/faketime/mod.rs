@@ -20,7 +20,7 @@ use self::delivery::Delivery;
 use self::library::{Directory, Libc, Library};
 use self::wishes::Wish;
 use super::{Ask, FailurePolicy, Mutator, Rejection, Rules, Spec};
-use crate::pod::{Draft, Pod};
+use crate::pod::{Draft, Node, Pod};
 use crate::policy::{Glob, LabelSelector, Match, NonEmpty, Subject};
 
 /// The domain of the annotations that steer it.
@@ -195,9 +195,9 @@ impl Forbidden {
 
 /// Windows has no `LD_PRELOAD`.
 fn windows(pod: &Pod) -> Option<String> {
-    let os = pod.spec("os").and_then(|os| os.get("name")).and_then(Value::as_str);
+    let os = pod.spec("os").and_then(|os| os.get("name")).and_then(Node::as_str);
     let label =
-        pod.spec("nodeSelector").and_then(|labels| labels.get("kubernetes.io/os")).and_then(Value::as_str);
+        pod.spec("nodeSelector").and_then(|labels| labels.get("kubernetes.io/os")).and_then(Node::as_str);
     [os, label].contains(&Some("windows")).then(|| {
         "libfaketime cannot run on Windows, and this Pod asks for a node with it; remove the annotations"
             .to_owned()

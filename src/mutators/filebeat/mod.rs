@@ -24,7 +24,7 @@ use self::output::Output;
 use self::volumes::Plan;
 use super::container::{ImagePullPolicy, Resources};
 use super::{Ask, FailurePolicy, Mutator, Rejection, Rules, Spec};
-use crate::pod::{ANNOTATIONS_LIMIT_BYTES, Draft, Group, Pod, Quantity};
+use crate::pod::{ANNOTATIONS_LIMIT_BYTES, Draft, Group, Node, Pod, Quantity};
 use crate::policy::{Glob, Match, NonEmpty, OwnContainer, Subject};
 
 /// The annotation that carries the rendered `filebeat.yml` to the sidecar.
@@ -305,10 +305,8 @@ impl Filebeat {
 
     /// What does not keep the Pod from starting, but may lose lines.
     fn advise(&self, pod: &Pod, inputs: &[Input], warnings: &mut Vec<String>) {
-        let grace = pod
-            .spec("terminationGracePeriodSeconds")
-            .and_then(Value::as_i64)
-            .unwrap_or(DEFAULT_GRACE_SECONDS);
+        let grace =
+            pod.spec("terminationGracePeriodSeconds").and_then(Node::as_i64).unwrap_or(DEFAULT_GRACE_SECONDS);
         if grace <= i64::from(self.shutdown_timeout.0) {
             warnings.push(format!(
                 "terminationGracePeriodSeconds {grace} leaves Filebeat less than its {} s to send the last lines",

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::hints::Input;
 use super::volumes::{LOGS_ROOT, Plan, VARIABLE_PREFIX};
 use super::{CONFIG_ANNOTATION, CONTAINER, DATA_PATH, Filebeat, TLS_PATH};
-use crate::pod::{Draft, Pod};
+use crate::pod::{Document, Draft, Node, Pod};
 use crate::policy::OwnContainer;
 
 /// The volume that the rendered configuration arrives in; it marks a container as ours.
@@ -87,7 +87,7 @@ pub(super) fn own(policy: &Filebeat) -> OwnContainer {
         ("volumeMounts", fixed_mounts(policy).into()),
     ];
     OwnContainer {
-        fields: fields.map(|(key, value)| (key.to_owned(), value)).into_iter().collect(),
+        fields: Document::from(&Value::from_iter(fields)),
         variables: Some(VARIABLE_PREFIX),
         mounts_below: Some(LOGS_ROOT),
     }
@@ -144,10 +144,10 @@ fn writer(pod: &Pod, inputs: &[Input], field: &str) -> Option<i64> {
 
 /// The ids that the containers which write logs run with, each once.
 pub(super) fn writers(pod: &Pod, inputs: &[Input], field: &str) -> Vec<Option<i64>> {
-    let of_pod = pod.security(field).and_then(Value::as_i64);
+    let of_pod = pod.security(field).and_then(Node::as_i64);
     let mut ids = Vec::new();
     for container in pod.containers().filter(|one| inputs.iter().any(|input| input.container == one.name())) {
-        let id = container.security(field).and_then(Value::as_i64).or(of_pod);
+        let id = container.security(field).and_then(Node::as_i64).or(of_pod);
         if !ids.contains(&id) {
             ids.push(id);
         }

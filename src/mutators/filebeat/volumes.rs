@@ -8,7 +8,7 @@ use super::VOLUME_PREFIX;
 use super::hints::Input;
 use super::path::{LogPath, hides_system};
 use crate::mutators::Rejection;
-use crate::pod::{AbsolutePath, Container, Draft, Group, Mount, Pod, Quantity};
+use crate::pod::{AbsolutePath, Container, Draft, Group, Mount, Node, Pod, Quantity};
 
 /// Where the sidecar sees the volumes of a container: this, the container's name, and where the container has it, with
 /// `-` for `/`. Never one within another: a directory to mount on cannot be made in a volume mounted read-only.
@@ -235,14 +235,14 @@ impl Plan {
                 container.name()
             ));
         };
-        if entry.get("value").and_then(Value::as_str).is_some_and(|value| value.contains("$(")) {
+        if entry.get("value").and_then(Node::as_str).is_some_and(|value| value.contains("$(")) {
             return reject(format!(
                 "$({name}) of container {:?} refers to further variables; write it out",
                 container.name()
             ));
         }
         let own = format!("{VARIABLE_PREFIX}{name}");
-        let mut renamed = entry.clone();
+        let mut renamed = entry.to_value();
         if let Some(given) = renamed.get_mut("name") {
             *given = own.as_str().into();
         }

@@ -3,7 +3,7 @@
 use super::DOMAIN;
 use crate::mutators::annotations::{self, Annotation};
 use crate::mutators::{Ask, Rejection};
-use crate::pod::Pod;
+use crate::pod::{Node, Pod};
 use crate::policy::{Subject, nearest};
 use crate::view::{ADDRESSES, AddressList, Family, Known, Maker, SetName};
 
@@ -44,7 +44,7 @@ fn known(annotation: &Annotation<'_>) -> Result<(), Rejection> {
 /// The StatefulSet that controls a Pod, with the uid that the Pod names.
 pub(super) fn owner<'a>(subject: &Subject<'a>) -> Option<(SetName, &'a str)> {
     let owner = subject.pod.controller()?;
-    let text = |field: &str| owner.get(field).and_then(serde_json::Value::as_str).unwrap_or_default();
+    let text = |field: &str| owner.get(field).and_then(Node::as_str).unwrap_or_default();
     let (group, _) = text("apiVersion").rsplit_once('/')?;
     let maker = Maker::of(group, text("kind"))?;
     let (namespace, name) = (subject.namespace.to_owned(), text("name").to_owned());

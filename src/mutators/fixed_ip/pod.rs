@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::list::{self, count, reject};
 use super::{FixedIp, check, contradiction};
 use crate::mutators::Rejection;
-use crate::pod::{Draft, Pod};
+use crate::pod::{Draft, Node, Pod};
 use crate::policy::Subject;
 use crate::view::calico::{self, IP_ADDRS};
 use crate::view::{ADDRESSES, AddressList, Known, PodName, SetName, StatefulSet, ordinal};
@@ -137,7 +137,7 @@ fn at(list: &AddressList, place: u32) -> Result<Vec<IpAddr>, Rejection> {
 
 /// A Pod on its node's network has the node's address.
 pub(super) fn on_host_network(pod: &Pod) -> Option<Rejection> {
-    let is_on_host = pod.spec("hostNetwork").and_then(Value::as_bool) == Some(true);
+    let is_on_host = pod.spec("hostNetwork").and_then(Node::as_bool) == Some(true);
     let message = format!("a Pod on the host's network has no address of its own; remove it or {ADDRESSES}");
     is_on_host.then(|| Rejection::new("spec.hostNetwork", message).refusing_workload())
 }

@@ -40,7 +40,7 @@ impl FixedIp {
         }
         let list = listed.map(list::read).transpose().map_err(|rejection| vec![rejection])?;
         let name = SetName { maker, namespace: subject.namespace.to_owned(), name: workload.name.clone() };
-        let set = StatefulSet::read(object.now.as_value());
+        let set = StatefulSet::read(&object.now.node().to_value());
         let pods = Pods { subject, name, set, list: list.unwrap_or_else(|| AddressList::from_iter([])) };
         warnings.extend(object.before.and_then(|before| pods.drift(before)));
         if listed.is_none() {
@@ -104,7 +104,7 @@ impl Pods<'_> {
         let pods = Pods {
             subject: self.subject,
             name: self.name.clone(),
-            set: StatefulSet::read(before.as_value()),
+            set: StatefulSet::read(&before.node().to_value()),
             list: text.parse().ok()?,
         };
         let is_moved = |(ordinal, addresses): &(u32, Vec<IpAddr>)| {
@@ -160,5 +160,5 @@ impl Pods<'_> {
 
 /// The list on the Pod template of a StatefulSet.
 fn template_list(object: &Pod) -> Option<&str> {
-    object.as_value().pointer("/spec/template/metadata/annotations")?.get(ADDRESSES)?.as_str()
+    object.node().at(["spec", "template", "metadata", "annotations", ADDRESSES])?.as_str()
 }

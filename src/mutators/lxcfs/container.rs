@@ -1,11 +1,9 @@
 //! Which containers of a Pod are served, and why others are not.
 
-use serde_json::Value;
-
 use super::files::Piece;
 use super::wishes::{Wishes, candidates};
 use super::{ByDefault, Containers, Lxcfs};
-use crate::pod::{AbsolutePath, Container, Draft, Group, Mount, Pod, Quantity};
+use crate::pod::{AbsolutePath, Container, Draft, Group, Mount, Node, Pod, Quantity};
 
 /// A container, and how it stands to LXCFS.
 #[derive(Debug)]
@@ -109,7 +107,6 @@ fn is_limited(pod: &Pod, container: &Container<'_>) -> bool {
 }
 
 /// A limit of zero is none.
-fn is_some_quantity(value: &Value) -> bool {
-    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    text.parse().is_ok_and(|quantity: Quantity| !quantity.is_zero_or_less())
+fn is_some_quantity(value: Node<'_>) -> bool {
+    Quantity::read(value).is_some_and(|quantity| !quantity.is_zero_or_less())
 }

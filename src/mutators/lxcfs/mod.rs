@@ -20,7 +20,7 @@ use self::files::{Cpus, Piece, ProcFile};
 use self::node::NodeLabel;
 use self::wishes::Wishes;
 use super::{Ask, FailurePolicy, Mutator, Rejection, Rules, Spec};
-use crate::pod::{AbsolutePath, Draft, Group, Pod};
+use crate::pod::{AbsolutePath, Draft, Group, Node, Pod};
 use crate::policy::{Glob, Match, OwnMount, Subject};
 
 /// The domain of the annotations that steer it.
@@ -158,7 +158,7 @@ impl Mutator for Lxcfs {
         if served.is_empty() {
             return Ok(Map::new());
         }
-        if draft.pod().spec("shareProcessNamespace").and_then(Value::as_bool) == Some(true) {
+        if draft.pod().spec("shareProcessNamespace").and_then(Node::as_bool) == Some(true) {
             warnings.push(
                 "shareProcessNamespace: LXCFS shows every container what holds for the Pod's first process, not for \
                  itself"

@@ -2,10 +2,9 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, de};
-use serde_json::Value;
 
 use super::obstacle::Obstacle;
-use crate::pod::Pod;
+use crate::pod::{Node, Pod};
 use crate::policy::Subject;
 
 /// A label of nodes.
@@ -71,27 +70,30 @@ impl NodeLabel {
         let terms = pod
             .spec("affinity")
             .and_then(|affinity| {
-                affinity
-                    .pointer("/nodeAffinity/requiredDuringSchedulingIgnoredDuringExecution/nodeSelectorTerms")
+                affinity.at([
+                    "nodeAffinity",
+                    "requiredDuringSchedulingIgnoredDuringExecution",
+                    "nodeSelectorTerms",
+                ])
             })
-            .and_then(Value::as_array);
-        terms.is_some_and(|terms| !terms.is_empty() && terms.iter().all(|term| !self.fits(term)))
+            .and_then(Node::as_array);
+        terms.is_some_and(|mut terms| terms.clone().next().is_some() && terms.all(|term| !self.fits(term)))
     }
 
     /// Whether one term admits a node with the label, as far as the label tells.
-    fn fits(&self, term: &Value) -> bool {
-        let expressions = term.get("matchExpressions").and_then(Value::as_array).into_iter().flatten();
+    fn fits(&self, term: Node<'_>) -> bool {
+        let expressions = term.get("matchExpressions").and_then(Node::as_array).into_iter().flatten();
         expressions
-            .filter(|expression| expression.get("key").and_then(Value::as_str) == Some(self.key()))
+            .filter(|expression| expression.get("key").and_then(Node::as_str) == Some(self.key()))
             .all(|expression| self.holds(expression))
     }
 
-    fn holds(&self, expression: &Value) -> bool {
-        let values = || expression.get("values").and_then(Value::as_array).into_iter().flatten();
+    fn holds(&self, expression: Node<'_>) -> bool {
+        let values = || expression.get("values").and_then(Node::as_array).into_iter().flatten();
         let among = values().any(|value| value.as_str() == Some(self.value()));
         let number = |text: &str| text.parse::<i64>().ok();
-        let bound = values().next().and_then(Value::as_str).and_then(number);
-        match expression.get("operator").and_then(Value::as_str) {
+        let bound = values().next().and_then(Node::as_str).and_then(number);
+        match expression.get("operator").and_then(Node::as_str) {
             Some("In") => among,
             Some("NotIn") => !among,
             Some("DoesNotExist") => false,

@@ -1,9 +1,7 @@
 //! What keeps a whole Pod from being served.
 
-use serde_json::Value;
-
 use super::Lxcfs;
-use crate::pod::Pod;
+use crate::pod::{Node, Pod};
 use crate::policy::Subject;
 
 /// The label that names what Pod Security admission enforces in a namespace.
@@ -35,8 +33,8 @@ impl Obstacle {
 impl Lxcfs {
     /// What keeps the Pod from being served, if anything does.
     pub(super) fn obstacle(&self, subject: &Subject<'_>, pod: &Pod) -> Option<Obstacle> {
-        let text = |field: &str| pod.spec(field).and_then(Value::as_str);
-        let os = pod.spec("os").and_then(|os| os.get("name")).and_then(Value::as_str);
+        let text = |field: &str| pod.spec(field).and_then(Node::as_str);
+        let os = pod.spec("os").and_then(|os| os.get("name")).and_then(Node::as_str);
         let os = os.or_else(|| OS_LABELS.into_iter().find_map(|label| pod.node_selector(label)));
         if os == Some("windows") {
             return Some(Obstacle::untold("a Windows Pod has no /proc; remove the annotation".to_owned()));

@@ -168,7 +168,7 @@ impl Mutator for Sidecar {
     fn added_containers(&self) -> Vec<OwnContainer> {
         let of_policy = self.0.containers.iter().chain(&self.0.init_containers);
         of_policy
-            .map(|one| OwnContainer { fields: one.fields().clone(), ..OwnContainer::default() })
+            .map(|one| OwnContainer { fields: one.document().clone(), variables: None, mounts_below: None })
             .collect()
     }
 

@@ -12,7 +12,7 @@ use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
-use crate::pod::AbsolutePath;
+use crate::pod::{AbsolutePath, Document, Node};
 use crate::policy::{Name, nearest};
 
 /// A kind of object.
@@ -35,6 +35,7 @@ pub(super) trait Shape {
 /// One object, as its author wrote it.
 pub(super) struct Object<S> {
     fields: Map<String, Value>,
+    document: Document,
     shape: PhantomData<fn() -> S>,
 }
 
@@ -76,6 +77,16 @@ impl<S> Object<S> {
         &self.fields
     }
 
+    /// It as a document.
+    pub(super) fn document(&self) -> &Document {
+        &self.document
+    }
+
+    /// It, to be held against what is in a Pod.
+    pub(super) fn node(&self) -> Node<'_> {
+        self.document.root()
+    }
+
     /// A copy, to be put into a Pod.
     pub(super) fn to_value(&self) -> Value {
         Value::Object(self.fields.clone())
@@ -103,7 +114,8 @@ impl<S: Shape> Object<S> {
         S::Kubernetes::deserialize(Value::Object(fields.clone()))
             .map_err(|error| format!("{what} {name:?} is none that Kubernetes takes: {error}"))?;
         S::check(&fields).map_err(|why| format!("{what} {name:?}: {why}"))?;
-        Ok(Self { fields, shape: PhantomData })
+        let document = Document::from(&Value::Object(fields.clone()));
+        Ok(Self { fields, document, shape: PhantomData })
     }
 }
 

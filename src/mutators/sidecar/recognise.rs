@@ -35,7 +35,7 @@ const TELLING: &[&str] = &["args", "command", "env", "volumeMounts"];
 
 /// Whether a container of the Pod is this one of the policy.
 pub(super) fn is_ours(ours: &Object<Container>, held: &pod::Container<'_>) -> bool {
-    let is_there = |key: &str| match (ours.fields().get(key), held.field(key)) {
+    let is_there = |key: &str| match (ours.node().get(key), held.field(key)) {
         (None, _) => true,
         (Some(desired), Some(actual)) => contains(actual, desired),
         // The API server leaves out what is empty.

@@ -7,7 +7,7 @@ use super::recognise;
 use super::values::Hostname;
 use super::{Fields, Jobs, OlderClusters, Position};
 use crate::mutators::Rejection;
-use crate::pod::{Draft, Group, contains};
+use crate::pod::{Draft, Group, Node, contains};
 use crate::policy::{Name, Subject, listed, nearest};
 
 /// One policy at work on one Pod.
@@ -53,11 +53,11 @@ impl<'w, 'd> Work<'w, 'd> {
     fn add_volumes(&mut self) {
         let policy = self.policy;
         for volume in &policy.volumes {
-            let (name, desired) = (volume.name(), volume.to_value());
-            let held = self.draft.pod().volume(name).map(|held| (held.index, held.as_value()));
+            let (name, desired) = (volume.name(), volume.node());
+            let held = self.draft.pod().volume(name).map(|held| (held.index, held.node()));
             match held {
-                None => self.draft.push_volume(desired),
-                Some((_, actual)) if self.is_same("volumes", name, actual, &desired) => {}
+                None => self.draft.push_volume(volume.to_value()),
+                Some((_, actual)) if self.is_same("volumes", name, actual, desired) => {}
                 Some((index, _)) => {
                     self.clash(format!("spec.volumes[{index}].name"), "volume", "volumes", name, RENAME);
                 }
@@ -85,7 +85,7 @@ impl<'w, 'd> Work<'w, 'd> {
             let field = held.group.field();
             let is_ours = match self.draft.author_of(field, name) {
                 // What another policy adds in this very pass nobody has rewritten yet.
-                Some(_) => *held.as_value() == container.to_value(),
+                Some(_) => held.node() == container.node(),
                 None => recognise::is_ours(container, &held) && may_stand_in(container, group, held.group),
             };
             if !is_ours {
@@ -139,12 +139,12 @@ impl<'w, 'd> Work<'w, 'd> {
                 .map(|container| (container.group, container.index))
                 .collect();
             for (group, index) in places {
-                let desired = addition.object.to_value();
+                let desired = addition.object.node();
                 let container = self.draft.pod().containers_in(group).nth(index);
                 let held = container.and_then(|one| entry(one.field(list)?, key, named));
                 match held {
-                    None => self.draft.push_to_container(group, index, list, desired),
-                    Some((_, actual)) if self.is_same(list, named, actual, &desired) => {}
+                    None => self.draft.push_to_container(group, index, list, addition.object.to_value()),
+                    Some((_, actual)) if self.is_same(list, named, actual, desired) => {}
                     Some((at, _)) => {
                         let place = format!("spec.{}[{index}].{list}[{at}]", group.field());
                         self.clash(place, what, list, named, REMOVE);
@@ -211,12 +211,12 @@ impl<'w, 'd> Work<'w, 'd> {
     /// The address that a name has by the Pod's `hostAliases`, with its place.
     fn address(&self, name: &str) -> Option<(usize, String)> {
         let aliases = self.draft.pod().spec("hostAliases")?.as_array()?;
-        let has = |alias: &Value| {
-            let names = alias.get("hostnames").and_then(Value::as_array);
-            names.is_some_and(|names| names.iter().any(|held| held.as_str() == Some(name)))
+        let has = |alias: Node<'_>| {
+            let names = alias.get("hostnames").and_then(Node::as_array);
+            names.is_some_and(|mut names| names.any(|held| held.as_str() == Some(name)))
         };
-        let index = aliases.iter().position(has)?;
-        Some((index, aliases.get(index)?.get("ip")?.as_str()?.to_owned()))
+        let (index, alias) = aliases.enumerate().find(|(_, alias)| has(*alias))?;
+        Some((index, alias.get("ip")?.as_str()?.to_owned()))
     }
 
     fn share_processes(&mut self) {
@@ -224,7 +224,7 @@ impl<'w, 'd> Work<'w, 'd> {
             return;
         }
         let is =
-            |field: &str, value: bool| self.draft.pod().spec(field).and_then(Value::as_bool) == Some(value);
+            |field: &str, value: bool| self.draft.pod().spec(field).and_then(Node::as_bool) == Some(value);
         let taken = if is("shareProcessNamespace", false) {
             Some(("spec.shareProcessNamespace", "is set to false by the Pod"))
         } else if is("hostPID", true) {
@@ -302,7 +302,7 @@ impl<'w, 'd> Work<'w, 'd> {
 
     /// Whether what is there is what is desired: to the letter where another policy of this pass has added it, for
     /// nobody has rewritten it yet.
-    fn is_same(&self, field: &str, name: &str, actual: &Value, desired: &Value) -> bool {
+    fn is_same(&self, field: &str, name: &str, actual: Node<'_>, desired: Node<'_>) -> bool {
         match self.draft.author_of(field, name) {
             Some(_) => actual == desired,
             None => contains(actual, desired),
@@ -333,10 +333,10 @@ fn may_stand_in(container: &Object<Container>, wanted: Group, found: Group) -> b
 }
 
 /// The entry of a list whose key is this, with its place; paths are compared without a `/` at their end.
-fn entry<'v>(list: &'v Value, key: &str, named: &str) -> Option<(usize, &'v Value)> {
-    let text = |entry: &'v Value| entry.get(key).and_then(Value::as_str);
-    let is = |entry: &'v Value| {
+fn entry<'v>(list: Node<'v>, key: &str, named: &str) -> Option<(usize, Node<'v>)> {
+    let text = |entry: &Node<'v>| entry.get(key).and_then(Node::as_str);
+    let is = |entry: &Node<'v>| {
         text(entry).is_some_and(|text| text.trim_end_matches('/') == named.trim_end_matches('/'))
     };
-    list.as_array()?.iter().enumerate().find(|(_, entry)| is(entry))
+    list.as_array()?.enumerate().find(|(_, entry)| is(entry))
 }

@@ -11,13 +11,12 @@ use std::collections::HashSet;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::Value;
 
 use self::probe::{Probe, Role};
 use self::target::Tolerated;
 use self::times::Limits;
 use super::{Finding, Rules, Spec, Validator};
-use crate::pod::{Container, Group};
+use crate::pod::{Container, Group, Node};
 use crate::policy::{Action, Exemption, Match, Subject};
 
 /// The spec of a `Probes` policy.
@@ -131,7 +130,7 @@ impl Probes {
 /// Whether a Pod does not run to an end. The API server writes a restart policy into every Pod: one that claims to
 /// belong to a Job and is always started again runs on.
 fn runs_on(subject: &Subject<'_>) -> bool {
-    match subject.pod.spec("restartPolicy").and_then(Value::as_str) {
+    match subject.pod.spec("restartPolicy").and_then(Node::as_str) {
         Some("Always") => true,
         _ => !subject.workload.runs_to_completion(subject.pod),
     }

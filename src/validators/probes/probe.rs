@@ -4,10 +4,9 @@ use std::fmt;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::Value;
 
 use super::target::{Handler, Question};
-use crate::pod::Container;
+use crate::pod::{Container, Node};
 
 /// What a probe is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -67,7 +66,7 @@ impl fmt::Display for Role {
 pub(super) struct Probe<'a> {
     pub(super) container: Container<'a>,
     pub(super) role: Role,
-    raw: &'a Value,
+    raw: Node<'a>,
 }
 
 impl<'a> Probe<'a> {
@@ -119,7 +118,7 @@ impl<'a> Probe<'a> {
 
     /// A number that it says; zero says none.
     pub(super) fn given(&self, field: &str) -> Option<u64> {
-        self.raw.get(field).and_then(Value::as_u64).filter(|number| *number != 0)
+        self.raw.get(field).and_then(Node::as_u64).filter(|number| *number != 0)
     }
 }
 

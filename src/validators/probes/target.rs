@@ -5,10 +5,9 @@ use std::fmt::Display;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::Value;
 
 use super::probe::Probe;
-use crate::pod::Container;
+use crate::pod::{Container, Node};
 use crate::policy::nearest;
 use crate::validators::Finding;
 
@@ -32,7 +31,7 @@ pub(super) enum Tolerated {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Handler<'a> {
     kind: &'static str,
-    raw: &'a Value,
+    raw: Node<'a>,
 }
 
 /// A handler in one spelling, to be held against others.
@@ -41,14 +40,14 @@ pub(super) struct Question<'a> {
     kind: &'static str,
     texts: [&'a str; 4],
     port: Option<Result<u64, &'a str>>,
-    lists: [&'a [Value]; 2],
+    lists: [Option<Node<'a>>; 2],
 }
 
 impl<'a> Handler<'a> {
     const KINDS: [&'static str; 4] = ["exec", "httpGet", "tcpSocket", "grpc"];
 
     /// The handlers of a probe or a hook.
-    pub(super) fn all(of: &'a Value) -> impl Iterator<Item = Self> + use<'a> {
+    pub(super) fn all(of: Node<'a>) -> impl Iterator<Item = Self> + use<'a> {
         Self::KINDS.into_iter().filter_map(move |kind| {
             let raw = of.get(kind).filter(|raw| raw.is_object())?;
             Some(Self { kind, raw })
@@ -133,18 +132,17 @@ impl<'a> Handler<'a> {
 
     /// The port that it asks, by its number or by its name.
     fn port(&self) -> Option<Result<u64, &'a str>> {
-        match self.raw.get("port")? {
-            Value::String(name) => Some(Err(name)),
-            port => port.as_u64().map(Ok),
-        }
+        let port = self.raw.get("port")?;
+        port.as_str().map(Err).or_else(|| port.as_u64().map(Ok))
     }
 
     fn text(&self, field: &str) -> &'a str {
-        self.raw.get(field).and_then(Value::as_str).unwrap_or_default()
+        self.raw.get(field).and_then(Node::as_str).unwrap_or_default()
     }
 
-    fn list(&self, field: &str) -> &'a [Value] {
-        self.raw.get(field).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
+    /// An empty list is as good as none.
+    fn list(&self, field: &str) -> Option<Node<'a>> {
+        self.raw.get(field).filter(|list| list.as_array().is_some_and(|mut items| items.next().is_some()))
     }
 }
 

@@ -1,0 +1,235 @@
+//! Fewer operations for the same result: the API server spends more on the number of them than on their bytes.
+//!
+//! A list or a map that several edits change is sent as a whole, with its author's entries as they were.
+
+use json_patch::jsonptr::{Pointer, PointerBuf};
+use json_patch::{AddOperation, PatchOperation};
+
+use super::{Group, Node, Pod, patch};
+
+/// How many bytes of entries may travel for each operation that is spared. The API server reads about as many in the
+/// time that an operation takes it.
+const BYTES_PER_OPERATION: usize = 4 * 1024;
+/// How many bytes all lists and maps that are sent as a whole may have.
+const MOST_BYTES: usize = 64 * 1024;
+/// Objects whose fields are entries, not parts of a shape.
+const MAPS: [&str; 3] = ["/metadata/annotations", "/metadata/labels", "/spec/nodeSelector"];
+
+/// The operations for these edits, which have led to this Pod; `in_front` has the places of those that put an init
+/// container in front of others.
+pub(super) fn coalesced(result: &Pod, edits: Vec<PatchOperation>, in_front: &[usize]) -> Vec<PatchOperation> {
+    let edits = settled(edits, in_front);
+    let wholes = wholes(result, &edits);
+    let mut sent = vec![false; wholes.len()];
+    let mut operations = Vec::with_capacity(edits.len());
+    for edit in edits {
+        match wholes.iter().zip(&mut sent).find(|(whole, _)| is_within(edit.path(), whole)) {
+            None => operations.push(edit),
+            Some((_, true)) => {}
+            Some((whole, sent)) => {
+                let (path, value) =
+                    (whole.clone(), at(result, whole).map(Node::to_value).unwrap_or_default());
+                operations.push(PatchOperation::Add(AddOperation { path, value }));
+                *sent = true;
+            }
+        }
+    }
+    operations
+}
+
+/// The edits with every path as it is in the end: what goes in front of others comes before what it moves.
+fn settled(edits: Vec<PatchOperation>, in_front: &[usize]) -> Vec<PatchOperation> {
+    let Some(first) = in_front.first() else { return edits };
+    let list = PointerBuf::from_tokens(["spec", Group::Init.field()]);
+    let moved = edits.iter().take(*first).position(|edit| is_within(edit.path(), &list));
+    // The list itself may be new.
+    let makes_list = |at: &usize| edits.get(*at).is_some_and(|edit| edit.path() == &*list);
+    let place = moved.map_or(*first, |at| at + usize::from(makes_list(&at)));
+    let (mut fronts, mut others) = (Vec::new(), Vec::new());
+    for (at, edit) in edits.into_iter().enumerate() {
+        if in_front.contains(&at) {
+            others.iter_mut().for_each(|other| make_way(other, edit.path()));
+            fronts.push(edit);
+        } else {
+            others.push(edit);
+        }
+    }
+    others.splice(place..place, fronts);
+    others
+}
+
+/// Moves an edit's path, once an init container is put in front.
+fn make_way(edit: &mut PatchOperation, front: &Pointer) {
+    let (Some(place), Some(front)) = (init_container(edit.path()), init_container(front)) else { return };
+    if let PatchOperation::Add(add) = edit
+        && front <= place
+    {
+        let mut tokens: Vec<_> = patch::tokens(&add.path).collect();
+        if let Some(token) = tokens.get_mut(2) {
+            *token = (place + 1).to_string().into();
+        }
+        add.path = PointerBuf::from_tokens(tokens.iter().map(AsRef::<str>::as_ref));
+    }
+}
+
+/// The init container that a path is, or leads into.
+fn init_container(path: &Pointer) -> Option<usize> {
+    let mut tokens = patch::tokens(path);
+    let is_list = tokens.next()? == "spec" && tokens.next()? == Group::Init.field();
+    tokens.next().filter(|_| is_list)?.parse().ok()
+}
+
+/// The lists and maps that are sent as a whole.
+fn wholes(result: &Pod, edits: &[PatchOperation]) -> Vec<PointerBuf> {
+    let mut touched: Vec<(&Pointer, usize)> = Vec::new();
+    for home in edits.iter().filter_map(|edit| home(result, edit.path())) {
+        match touched.iter_mut().find(|(known, _)| *known == home) {
+            Some((_, times)) => *times += 1,
+            None => touched.push((home, 1)),
+        }
+    }
+    let mut bytes = 0;
+    touched.retain(|(home, times)| {
+        let Some(node) = at(result, home).filter(|_| *times > 1) else { return false };
+        let size = node.size();
+        let pays = size <= BYTES_PER_OPERATION * (times - 1)
+            && bytes + size <= MOST_BYTES
+            && node.is_kept_by_value();
+        bytes += if pays { size } else { 0 };
+        pays
+    });
+    let homes: Vec<_> = touched.into_iter().map(|(home, _)| home).collect();
+    let is_outermost = |home: &&&Pointer| !homes.iter().any(|other| other != *home && is_within(home, other));
+    homes.iter().filter(is_outermost).map(|home| home.to_buf()).collect()
+}
+
+/// The list or map that an edit makes, or whose entry it changes.
+fn home<'p>(result: &Pod, path: &'p Pointer) -> Option<&'p Pointer> {
+    let above = path.parent();
+    let upwards = [Some(path), above, above.and_then(Pointer::parent)].into_iter().flatten();
+    let is_home = |place: &Pointer| {
+        at(result, place)
+            .is_some_and(|node| node.is_array() || node.is_object() && MAPS.contains(&place.as_str()))
+    };
+    upwards.into_iter().find(|place| is_home(place))
+}
+
+fn at<'r>(result: &'r Pod, path: &Pointer) -> Option<Node<'r>> {
+    result.node().at(patch::tokens(path))
+}
+
+fn is_within(path: &Pointer, upper: &Pointer) -> bool {
+    let below = path.as_str().strip_prefix(upper.as_str());
+    below.is_some_and(|below| below.is_empty() || below.starts_with('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::super::Draft;
+    use super::*;
+
+    /// The paths of the operations for some edits of a Pod. That they give the same Pod the draft itself verifies.
+    fn paths(pod: Value, edit: impl FnOnce(&mut Draft<'_>)) -> Vec<String> {
+        let pod = Pod::from_value(pod).unwrap();
+        let mut draft = Draft::new(&pod);
+        edit(&mut draft);
+        let edited = draft.finish().unwrap();
+        let mut replayed = pod.node().to_value();
+        json_patch::patch(&mut replayed, &edited.operations).unwrap();
+        assert_eq!(replayed, edited.pod.unwrap().node().to_value());
+        edited.operations.iter().map(|operation| operation.path().to_string()).collect()
+    }
+
+    fn pod() -> Value {
+        let container =
+            |name: &str| json!({"name": name, "image": "a", "env": [{"name": "A", "value": "1"}]});
+        json!({
+            "metadata": {"annotations": {"x": "y"}},
+            "spec": {"initContainers": [container("init")], "containers": [container("app")],
+                "volumes": [{"name": "own", "emptyDir": {}}]},
+        })
+    }
+
+    fn variable(name: &str) -> Value {
+        json!({"name": name, "value": "1"})
+    }
+
+    fn container(name: &str) -> Value {
+        json!({"name": name, "image": "b"})
+    }
+
+    #[test]
+    fn a_list_or_map_with_several_edits_is_one_operation() {
+        let found = paths(pod(), |draft| {
+            for name in ["a", "b"] {
+                draft.push_volume(json!({"name": name, "emptyDir": {}}));
+                draft.push_to_container(Group::App, 0, "env", variable(name));
+                draft.set_annotation(name, "1");
+                draft.set_label(name, "1");
+            }
+            draft.set_env(Group::App, 0, "A", "2");
+            draft.push_container(Group::App, container("b"));
+        });
+        let expected = [
+            "/spec/volumes",
+            "/spec/containers/0/env",
+            "/metadata/annotations",
+            "/metadata/labels",
+            "/spec/containers/1",
+        ];
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn single_edits_stay_as_they_are() {
+        let found = paths(pod(), |draft| {
+            draft.push_volume(json!({"name": "a", "emptyDir": {}}));
+            draft.set_annotation("a", "1");
+            draft.set_spec("shareProcessNamespace", true.into());
+            draft.set_spec("enableServiceLinks", true.into());
+        });
+        let expected = [
+            "/spec/volumes/1",
+            "/metadata/annotations/a",
+            "/spec/shareProcessNamespace",
+            "/spec/enableServiceLinks",
+        ];
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn what_goes_in_front_moves_the_others() {
+        let edit = |draft: &mut Draft<'_>| {
+            draft.push_to_container(Group::Init, 0, "env", variable("b"));
+            draft.push_to_container(Group::Init, 0, "env", variable("c"));
+            draft.push_first_init_container(container("first"));
+            draft.push_to_container(Group::Init, 1, "env", variable("d"));
+        };
+        assert_eq!(paths(pod(), edit), ["/spec/initContainers/0", "/spec/initContainers/1/env"]);
+        let found = paths(pod(), |draft| {
+            draft.push_container(Group::Init, container("last"));
+            edit(draft);
+            draft.push_first_init_container(container("second"));
+        });
+        assert_eq!(found, ["/spec/initContainers"]);
+    }
+
+    #[test]
+    fn much_of_others_is_not_carried() {
+        let mut large = pod();
+        large["spec"]["containers"][0]["env"][0]["value"] = "x".repeat(BYTES_PER_OPERATION).into();
+        let edit = |draft: &mut Draft<'_>| {
+            draft.push_to_container(Group::App, 0, "env", variable("b"));
+            draft.push_to_container(Group::App, 0, "env", variable("c"));
+        };
+        assert_eq!(paths(large, edit), ["/spec/containers/0/env/1", "/spec/containers/0/env/2"]);
+        // A copy would say it in other digits.
+        let odd = pod().to_string().replace(r#""name":"A","#, r#""name":"A","newer":1.10,"#);
+        let odd = Pod::parse(&odd).unwrap();
+        let mut draft = Draft::new(&odd);
+        edit(&mut draft);
+        assert_eq!(draft.finish().unwrap().operations.len(), 2);
+    }
+}

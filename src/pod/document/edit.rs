@@ -1,0 +1,145 @@
+//! Changing a document.
+
+use serde_json::Value;
+
+use super::{Children, Document, Id, Kind, Span};
+
+/// Why an edit does not fit a document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(in crate::pod) enum Misfit {
+    #[error("there is nothing that could hold it")]
+    NoHolder,
+    #[error("the list has no such place")]
+    NoPlace,
+    #[error("the object has no such field")]
+    NoField,
+    #[error("no draft makes such an operation")]
+    Unknown,
+}
+
+impl Document {
+    /// Adds a value as RFC 6902 says: a field of an object, in place of one of its name; an entry of a list, in front of
+    /// the one at its place or behind all.
+    pub(in crate::pod) fn add<T: AsRef<str>>(
+        &mut self,
+        path: impl IntoIterator<Item = T>,
+        value: &Value,
+    ) -> Result<(), Misfit> {
+        let (holder, token) = self.holder(path)?;
+        let token = token.as_ref();
+        match self.entry(holder).map(|entry| entry.kind) {
+            Some(Kind::List(children)) => {
+                let place =
+                    if token == "-" { None } else { Some(token.parse().map_err(|_| Misfit::NoPlace)?) };
+                let id = self.take(Span::EMPTY, value);
+                let children = self.with_item(children, place, id)?;
+                self.set_kind(holder, Kind::List(children));
+            }
+            Some(Kind::Object(children)) => {
+                let found = self.find(children, token);
+                let name = found.and_then(|(_, id)| self.entry(id)).map(|entry| entry.name);
+                let name = name.unwrap_or_else(|| self.keep(token));
+                let id = self.take(name, value);
+                let children = match found {
+                    Some((before, held)) => self.with_in_place(children, before, held, id),
+                    None => {
+                        let mut children = children;
+                        self.link(&mut children, id);
+                        children
+                    }
+                };
+                self.set_kind(holder, Kind::Object(children));
+            }
+            _ => return Err(Misfit::NoHolder),
+        }
+        Ok(())
+    }
+
+    /// Takes a field out of an object.
+    pub(in crate::pod) fn remove<T: AsRef<str>>(
+        &mut self,
+        path: impl IntoIterator<Item = T>,
+    ) -> Result<(), Misfit> {
+        let (holder, token) = self.holder(path)?;
+        let token = token.as_ref();
+        let Some(Kind::Object(children)) = self.entry(holder).map(|entry| entry.kind) else {
+            return Err(Misfit::NoHolder);
+        };
+        let (before, held) = self.find(children, token).ok_or(Misfit::NoField)?;
+        let next = self.entry(held).map_or(Id::NONE, |entry| entry.next);
+        let first = if before == Id::NONE { next } else { children.first };
+        let last = if children.last == held { before } else { children.last };
+        self.set_next(before, next);
+        self.set_kind(holder, Kind::Object(Children { first, last }));
+        Ok(())
+    }
+
+    /// What holds the end of a path, and its name there.
+    fn holder<T: AsRef<str>>(&self, path: impl IntoIterator<Item = T>) -> Result<(Id, T), Misfit> {
+        let mut path = path.into_iter();
+        let mut token = path.next().ok_or(Misfit::NoHolder)?;
+        let mut holder = self.root();
+        for next in path {
+            holder = holder.at([token]).ok_or(Misfit::NoHolder)?;
+            token = next;
+        }
+        Ok((holder.id(), token))
+    }
+
+    /// The list with one more entry, at a place or behind all.
+    fn with_item(&mut self, children: Children, place: Option<usize>, id: Id) -> Result<Children, Misfit> {
+        let mut children = children;
+        let (mut before, mut behind) = (Id::NONE, children.first);
+        match place {
+            None => before = children.last,
+            Some(place) => {
+                for _ in 0..place {
+                    before = behind;
+                    behind = self.entry(behind).ok_or(Misfit::NoPlace)?.next;
+                }
+            }
+        }
+        if before == children.last {
+            self.link(&mut children, id);
+            return Ok(children);
+        }
+        self.set_next(before, id);
+        self.set_next(id, behind);
+        let first = if before == Id::NONE { id } else { children.first };
+        Ok(Children { first, ..children })
+    }
+
+    /// The object with one entry in place of another.
+    fn with_in_place(&mut self, children: Children, before: Id, held: Id, id: Id) -> Children {
+        let next = self.entry(held).map_or(Id::NONE, |entry| entry.next);
+        self.set_next(before, id);
+        self.set_next(id, next);
+        let first = if before == Id::NONE { id } else { children.first };
+        let last = if children.last == held { id } else { children.last };
+        Children { first, last }
+    }
+
+    /// The entry of a name, and the one before it.
+    fn find(&self, children: Children, name: &str) -> Option<(Id, Id)> {
+        let (mut before, mut id) = (Id::NONE, children.first);
+        loop {
+            let entry = self.entry(id)?;
+            if self.text(entry.name) == name {
+                return Some((before, id));
+            }
+            (before, id) = (id, entry.next);
+        }
+    }
+
+    fn set_kind(&mut self, id: Id, kind: Kind) {
+        if let Some(entry) = self.entries.get_mut(id.index()) {
+            entry.kind = kind;
+        }
+    }
+
+    fn set_next(&mut self, id: Id, next: Id) {
+        if let Some(entry) = self.entries.get_mut(id.index()) {
+            entry.next = next;
+        }
+    }
+}

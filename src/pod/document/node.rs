@@ -1,0 +1,226 @@
+//! Reading a document's values.
+
+use std::fmt;
+
+use serde_json::{Number, Value};
+
+use super::{Children, Document, Entry, Id, Kind, Span};
+
+/// One value of a document.
+#[derive(Clone, Copy)]
+pub struct Node<'a> {
+    document: &'a Document,
+    id: Id,
+}
+
+/// The entries of a list.
+#[derive(Debug, Clone)]
+pub struct Items<'a> {
+    document: &'a Document,
+    next: Id,
+}
+
+/// The fields of an object, in the document's order.
+#[derive(Debug, Clone)]
+pub struct Fields<'a>(Items<'a>);
+
+impl<'a> Node<'a> {
+    pub(super) fn new(document: &'a Document, id: Id) -> Self {
+        Self { document, id }
+    }
+
+    pub(super) fn id(self) -> Id {
+        self.id
+    }
+
+    /// One field, if it is an object.
+    #[must_use]
+    pub fn get(self, name: &str) -> Option<Self> {
+        let document = self.document;
+        let Kind::Object(Children { first, .. }) = self.kind() else { return None };
+        let mut id = first;
+        while let Some(entry) = document.entry(id) {
+            if entry.name.length() as usize == name.len() && document.text(entry.name) == name {
+                return Some(Self { document, id });
+            }
+            id = entry.next;
+        }
+        None
+    }
+
+    /// What lies at the end of these names of fields and places in lists.
+    #[must_use]
+    pub fn at(self, path: impl IntoIterator<Item = impl AsRef<str>>) -> Option<Self> {
+        path.into_iter().try_fold(self, |node, token| match node.as_array() {
+            Some(mut items) => items.nth(token.as_ref().parse().ok()?),
+            None => node.get(token.as_ref()),
+        })
+    }
+
+    /// Its text, if it is a string.
+    #[must_use]
+    #[inline]
+    pub fn as_str(self) -> Option<&'a str> {
+        match self.kind() {
+            Kind::Text(span) => Some(self.document.text(span)),
+            _ => None,
+        }
+    }
+
+    /// Whether it is true, if it is a boolean.
+    #[must_use]
+    #[inline]
+    pub fn as_bool(self) -> Option<bool> {
+        match self.kind() {
+            Kind::Bool(is) => Some(is),
+            _ => None,
+        }
+    }
+
+    /// Its amount, if it is a whole number that is not negative.
+    #[must_use]
+    pub fn as_u64(self) -> Option<u64> {
+        self.written()?.parse().ok().or_else(|| self.number()?.as_u64())
+    }
+
+    /// Its amount, if it is a whole number.
+    #[must_use]
+    pub fn as_i64(self) -> Option<i64> {
+        self.written()?.parse().ok().or_else(|| self.number()?.as_i64())
+    }
+
+    /// Its entries, if it is a list.
+    #[must_use]
+    #[inline]
+    pub fn as_array(self) -> Option<Items<'a>> {
+        match self.kind() {
+            Kind::List(children) => Some(self.children(children)),
+            _ => None,
+        }
+    }
+
+    /// Its fields, if it is an object.
+    #[must_use]
+    #[inline]
+    pub fn as_object(self) -> Option<Fields<'a>> {
+        match self.kind() {
+            Kind::Object(children) => Some(Fields(self.children(children))),
+            _ => None,
+        }
+    }
+
+    /// Whether it is null.
+    #[must_use]
+    #[inline]
+    pub fn is_null(self) -> bool {
+        matches!(self.kind(), Kind::Null)
+    }
+
+    /// Whether it is a string.
+    #[must_use]
+    pub fn is_string(self) -> bool {
+        matches!(self.kind(), Kind::Text(_))
+    }
+
+    /// Whether it is a list.
+    #[must_use]
+    pub fn is_array(self) -> bool {
+        matches!(self.kind(), Kind::List(_))
+    }
+
+    /// Whether it is an object.
+    #[must_use]
+    #[inline]
+    pub fn is_object(self) -> bool {
+        matches!(self.kind(), Kind::Object(_))
+    }
+
+    /// It as a number, if it is one.
+    #[must_use]
+    pub fn number(self) -> Option<Number> {
+        serde_json::from_str(self.written()?).ok()
+    }
+
+    /// A number as it is written.
+    #[inline]
+    pub(super) fn written(self) -> Option<&'a str> {
+        match self.kind() {
+            Kind::Number(span) => Some(self.document.text(span)),
+            _ => None,
+        }
+    }
+
+    #[inline]
+    pub(super) fn kind(self) -> Kind {
+        self.document.entry(self.id).map_or(Kind::Null, |entry| entry.kind)
+    }
+
+    #[inline]
+    fn children(self, children: Children) -> Items<'a> {
+        Items { document: self.document, next: children.first }
+    }
+}
+
+impl<'a> Items<'a> {
+    #[inline]
+    fn advance(&mut self) -> Option<(&'a Entry, Node<'a>)> {
+        let id = self.next;
+        let entry = self.document.entry(id)?;
+        self.next = entry.next;
+        Some((entry, Node { document: self.document, id }))
+    }
+}
+
+impl<'a> Iterator for Items<'a> {
+    type Item = Node<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Node<'a>> {
+        self.advance().map(|(_, node)| node)
+    }
+}
+
+impl<'a> Iterator for Fields<'a> {
+    type Item = (&'a str, Node<'a>);
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        let document = self.0.document;
+        self.0.advance().map(|(entry, node)| (document.text(entry.name), node))
+    }
+}
+
+/// Objects are the same in whatever order their fields are, and numbers however they are written.
+impl PartialEq for Node<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        let is_same = |one: Span, two: Span| self.document.text(one) == other.document.text(two);
+        match (self.kind(), other.kind()) {
+            (Kind::Null, Kind::Null) => true,
+            (Kind::Bool(one), Kind::Bool(two)) => one == two,
+            (Kind::Text(one), Kind::Text(two)) => is_same(one, two),
+            (Kind::Number(one), Kind::Number(two)) => is_same(one, two) || self.number() == other.number(),
+            (Kind::List(one), Kind::List(two)) => self.children(one).eq(other.children(two)),
+            (Kind::Object(one), Kind::Object(two)) => {
+                let fields = || Fields(self.children(one)).zip(Fields(other.children(two)));
+                // In one order, as nearly always.
+                fields().all(|(one, two)| one == two)
+                    && self.children(one).count() == other.children(two).count()
+                    || fields().any(|((one, _), (two, _))| one != two) && self.to_value() == other.to_value()
+            }
+            _ => false,
+        }
+    }
+}
+
+impl fmt::Debug for Node<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, out)
+    }
+}
+
+/// As JSON.
+impl fmt::Display for Node<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Value::from(*self).fmt(out)
+    }
+}

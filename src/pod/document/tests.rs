@@ -1,0 +1,143 @@
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::reader::Reader;
+use super::*;
+
+fn scalar() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        "[a-c]{0,3}".prop_map(Value::from),
+        any::<String>().prop_map(Value::from),
+    ]
+}
+
+fn value() -> impl Strategy<Value = Value> {
+    scalar().prop_recursive(4, 40, 20, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..20).prop_map(Value::from),
+            prop::collection::vec(("[a-e]{0,2}|\\PC{0,3}", inner), 0..20)
+                .prop_map(|fields| Value::Object(fields.into_iter().collect())),
+        ]
+    })
+}
+
+/// Texts that are JSON, nearly JSON, and of the letters of JSON.
+fn text() -> impl Strategy<Value = String> {
+    let torn = (value(), any::<prop::sample::Index>(), any::<char>()).prop_map(|(value, at, letter)| {
+        let mut letters: Vec<_> = value.to_string().chars().collect();
+        let at = at.index(letters.len());
+        letters[at] = letter;
+        letters.into_iter().collect()
+    });
+    prop_oneof![
+        value().prop_map(|value| value.to_string()),
+        value().prop_map(|value| format!(" {value:#}\n")),
+        torn,
+        r#"[\[\]{},:"\\ 01ae.u+-]{0,12}"#,
+        r#"\{"a":(-?[0-9]{1,20}(\.[0-9]{0,3})?([eE][+-]?[0-9]{1,3})?|true|nul|"\\[a-z/"\\]*")\}"#,
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 500, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_is_read_is_what_serde_json_reads(text in text()) {
+        let expected = serde_json::from_str::<Value>(&text);
+        if let Some(read) = Reader::new(&text).read() {
+            let expected = expected.as_ref().expect("what is no JSON was read");
+            prop_assert_eq!(read.root().to_string(), expected.to_string());
+        }
+        match (Document::parse(&text), expected) {
+            (Ok(document), Ok(expected)) => prop_assert_eq!(document.root().to_value(), expected),
+            (Err(error), Err(expected)) => prop_assert_eq!(error.to_string(), expected.to_string()),
+            (document, expected) => prop_assert!(false, "{document:?} {expected:?}"),
+        }
+    }
+
+    #[test]
+    fn values_go_in_and_come_out(value in value()) {
+        let document = Document::from(&value);
+        prop_assert_eq!(document.root().to_string(), value.to_string());
+        prop_assert_eq!(Document::parse(&value.to_string()).unwrap(), document);
+    }
+}
+
+#[test]
+fn what_the_api_server_writes_is_read_at_once() {
+    for text in [
+        r#"{"a":[{},[],"x\n\u00fc\ud83d\ude00",-1,1.5e3,18446744073709551615],"b":null,"c":{"d":false}}"#,
+        &format!("{}{}", "[".repeat(100), "]".repeat(100)),
+        &json!({"many": (0..100).map(|number| (number.to_string(), number.into())).collect::<serde_json::Map<_, _>>()}).to_string(),
+    ] {
+        assert!(Reader::new(text).read().is_some(), "{text}");
+    }
+}
+
+#[test]
+fn of_two_fields_of_one_name_the_last_counts() {
+    let many: String = (0..100).map(|number| format!("\"{number}\":0,")).collect();
+    for text in [r#"{"a":1,"b":2,"a":3}"#, r#"[{"\u0061":1,"b":2,"a":3}]"#, &format!("{{{many}\"7\":1}}")] {
+        assert!(Reader::new(text).read().is_none(), "{text}");
+        let expected: Value = serde_json::from_str(text).unwrap();
+        assert_eq!(Document::parse(text).unwrap().root().to_string(), expected.to_string());
+    }
+}
+
+#[test]
+fn numbers_stay_as_they_are_written() {
+    for (text, is_kept) in
+        [("[1,1.5]", true), ("[1.10]", false), ("[1e3]", false), ("[12345678901234567890123]", false)]
+    {
+        let document = Document::parse(text).unwrap();
+        assert_eq!(document.root().is_kept_by_value(), is_kept, "{text}");
+        assert_eq!(document, Document::from(&document.root().to_value()), "{text}");
+    }
+}
+
+#[test]
+fn edits_leave_their_neighbours_alone() {
+    let original = json!({"list": [1, 2], "map": {"a": 1, "b": 2, "c": 3}, "none": [], "empty": {}});
+    let edits: [(&[&str], Option<Value>, &str, Value); 10] = [
+        (&["list", "0"], Some(json!(0)), "/list", json!([0, 1, 2])),
+        (&["list", "1"], Some(json!(0)), "/list", json!([1, 0, 2])),
+        (&["list", "2"], Some(json!(0)), "/list", json!([1, 2, 0])),
+        (&["list", "-"], Some(json!(0)), "/list", json!([1, 2, 0])),
+        (&["none", "0"], Some(json!({"x": []})), "/none", json!([{"x": []}])),
+        (&["empty", "a"], Some(json!(null)), "/empty", json!({"a": null})),
+        (&["map", "a"], Some(json!("x")), "/map", json!({"a": "x", "b": 2, "c": 3})),
+        (&["map", "c"], Some(json!("x")), "/map", json!({"a": 1, "b": 2, "c": "x"})),
+        (&["map", "a"], None, "/map", json!({"b": 2, "c": 3})),
+        (&["map", "c"], None, "/map", json!({"a": 1, "b": 2})),
+    ];
+    for (path, edit, place, expected) in edits {
+        let mut document = Document::from(&original);
+        let path = path.iter().copied();
+        match edit {
+            Some(value) => document.add(path, &value).unwrap(),
+            None => document.remove(path).unwrap(),
+        }
+        // Behind what was there, whatever was edited.
+        let mut expected_whole = original.clone();
+        *expected_whole.pointer_mut(place).unwrap() = expected;
+        assert_eq!(document.root().to_string(), expected_whole.to_string());
+        for (path, place) in [(["list", "-"], "/list"), (["map", "z"], "/map")] {
+            document.add(path, &json!(9)).unwrap();
+            match expected_whole.pointer_mut(place).unwrap() {
+                Value::Array(items) => items.push(json!(9)),
+                object => object["z"] = json!(9),
+            }
+        }
+        assert_eq!(document.root().to_string(), expected_whole.to_string());
+    }
+    let mut document = Document::from(&original);
+    for path in [&["list", "3"][..], &["list", "x"], &["gone", "a"], &["map", "a", "b"], &[]] {
+        assert!(document.add(path.iter().copied(), &json!(1)).is_err(), "{path:?}");
+    }
+    assert!(document.remove(["map", "z"]).is_err() && document.remove(["list", "0"]).is_err());
+    assert_eq!(document, Document::from(&original));
+}
