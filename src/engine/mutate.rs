@@ -41,8 +41,19 @@ pub(super) fn mutate(policies: &PolicySet, subject: &Subject<'_>, decision: &mut
         if draft.is_edited() || was_edited || decision.mutations.is_empty() {
             state(&mut draft, &policies.generation, &decision.mutations);
         }
-        decision.take(draft, failure_policy);
+        match beyond(&draft) {
+            None => decision.take(draft, failure_policy),
+            Some(rejection) => decision.rejections.push(rejection),
+        }
     }
+}
+
+/// Why a Pod that is within its bounds would no longer be with our edits: the API server, or our next look at it, would
+/// refuse it.
+fn beyond(draft: &Draft<'_>) -> Option<Rejection> {
+    let excess = draft.pod().bounded().err().filter(|_| draft.is_edited())?;
+    let message = format!("with what Podwright adds {excess}; shorten what is there, or ask for less");
+    Some(Rejection::new(excess.place, message))
 }
 
 /// The policies of one mutator that serve a Pod: those that it asks for, and those that serve by default.

@@ -43,6 +43,14 @@ impl PolicySet {
         load::texts(EMBEDDED.iter().map(|(file, text)| ((*file).to_owned(), (*text).to_owned())))
     }
 
+    /// Compiles every policy of these texts, each with the name that errors give it.
+    ///
+    /// # Errors
+    /// When one holds no policy, or a policy in it is wrong; every error names text, line and column.
+    pub fn of_texts(texts: impl IntoIterator<Item = (String, String)>) -> Result<Self, LoadErrors> {
+        load::texts(texts)
+    }
+
     /// Loads every policy of these files and folders; of a folder its `*.yaml` and `*.yml`, not those below it.
     ///
     /// # Errors

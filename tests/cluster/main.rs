@@ -10,9 +10,12 @@ mod balancer;
 mod control_plane;
 mod corpus;
 mod fixed_ip;
+#[path = "../generators/mod.rs"]
+mod generators;
 mod host_path;
 mod installation;
 mod instance;
+mod judge;
 mod log_sidecar;
 mod outage;
 mod pki;
@@ -77,6 +80,7 @@ const TRIALS: &[Row] = &[
         corpus::asking_for_everything,
     ),
     ("all mutators on one Pod give one that is accepted", together::everything),
+    ("of Pods at random, whatever is admitted is accepted", judge::takes_whatever_is_admitted),
     ("without the webhook, Fail refuses a Pod and Ignore lets it through", outage::failure_policies),
 ];
 

@@ -80,6 +80,11 @@ pub(crate) struct Registered {
 }
 
 impl Registered {
+    /// The value of one of its metrics.
+    pub(crate) fn metric(&self, api: &Api, name: &str) -> Option<f64> {
+        self.webhook.metric(api, name)
+    }
+
     /// Has it judge workloads and final Pods too, once it refuses `probe`, an object of `resource`.
     pub(crate) fn validate(&self, api: &Api, resource: &str, probe: &Value) -> Result<Registration, String> {
         registering(&self.name, &self.webhook).register_validation(api, resource, probe)

@@ -2,7 +2,8 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
-mod pods;
+#[path = "../generators/mod.rs"]
+mod generators;
 mod server;
 
 use std::collections::{BTreeSet, HashMap};
@@ -20,6 +21,8 @@ use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
+
+use crate::generators::{json, pods};
 
 /// All mutators, so that they meet on one Pod.
 static POLICIES: LazyLock<PolicySet> = LazyLock::new(|| {
@@ -179,7 +182,7 @@ proptest! {
 
     #[test]
     fn nothing_that_is_sent_makes_it_panic(
-        object in prop_oneof![pods::json(), pods::broken_pod(), pods::pod()],
+        object in prop_oneof![json::json(), pods::broken_pod(), pods::pod()],
         before in proptest::option::of(pods::broken_pod()),
         endpoint in prop_oneof![Just(Endpoint::Mutate), Just(Endpoint::Validate)],
         operation in prop_oneof![Just(Operation::Create), Just(Operation::Update), Just(Operation::Delete)],
@@ -253,12 +256,7 @@ fn without_additions(result: &Value, original: &Value) -> Value {
         for index in 0..count {
             let container = format!("/spec/{group}/{index}");
             keep_first(&mut result, &original, &format!("{container}/volumeMounts"));
-            if let Some(list) = result.pointer_mut(&format!("{container}/env")).and_then(Value::as_array_mut)
-            {
-                list.retain(|variable| !VARIABLES.iter().any(|name| variable["name"] == *name));
-                list.iter_mut().filter(|variable| variable["name"] == "LD_PRELOAD").for_each(without_library);
-                list.retain(|variable| variable["name"] != "LD_PRELOAD" || variable["value"] != "");
-            }
+            without_variables(&mut result, &original, &format!("{container}/env"));
         }
     }
     keep_first(&mut result, &original, "/spec/volumes");
@@ -269,6 +267,19 @@ fn without_additions(result: &Value, original: &Value) -> Value {
         }
     }
     normal(&result)
+}
+
+/// A variable that the original has is its author's, even one of ours.
+fn without_variables(result: &mut Value, original: &Value, pointer: &str) {
+    let before = original.pointer(pointer).and_then(Value::as_array);
+    let is_new = |name: &str| !before.into_iter().flatten().any(|variable| variable["name"] == name);
+    if let Some(list) = result.pointer_mut(pointer).and_then(Value::as_array_mut) {
+        list.retain(|variable| !VARIABLES.iter().any(|name| variable["name"] == *name && is_new(name)));
+        list.iter_mut().filter(|variable| variable["name"] == "LD_PRELOAD").for_each(without_library);
+        list.retain(|variable| {
+            variable["name"] != "LD_PRELOAD" || variable["value"] != "" || !is_new("LD_PRELOAD")
+        });
+    }
 }
 
 /// What was preloaded before ours.
