@@ -1,10 +1,10 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench optimized image
+.PHONY: help run test lint deny bench fuzz sbom reproducible optimized image
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # The dev profile: it shares what `make test` builds, and the release profile links for minutes.
 run: ## The webhook on this machine, without a cluster, with a certificate of its own
@@ -14,6 +14,7 @@ run: ## The webhook on this machine, without a cluster, with a certificate of it
 test: ## Lint and all tests, with a count at the end; the cluster tests need Debian 12 or KUBEBUILDER_ASSETS
 	@status=0; output=$$(mktemp); trap 'rm -f "$$output"' EXIT; \
 	$(MAKE) --no-print-directory lint || status=1; \
+	$(MAKE) --no-print-directory deny || status=1; \
 	tests/cluster/build-control-plane || [ $$? = 3 ] || status=1; \
 	cargo test --locked --no-fail-fast | tee "$$output" || status=1; \
 	awk '/^test result:/ { passed += $$4; failed += $$6; skipped += $$8 } \
@@ -25,6 +26,19 @@ lint: ## Formatting and clippy; a warning is an error
 	  { echo "cargo $$tool is missing: rustup component add rustfmt clippy" >&2; exit 1; }; done
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
+
+# Advisories are apart: their database is a repository that not every machine can fetch, and changes by the hour.
+deny: ## What our dependencies may be: bans, licences, sources
+	tests/cargo-tool deny 0.20.2 --locked check bans licenses sources
+
+fuzz: ## Every fuzz target for SECONDS_EACH seconds, 60 if not given; needs a C++ compiler
+	fuzz/run $(or $(SECONDS_EACH),60)
+
+sbom: ## What the binary is made of, as CycloneDX: target/podwright.cdx.json
+	tests/sbom
+
+reproducible: ## Whether two builds in two places give one binary, bit for bit
+	tests/reproducible
 
 bench: ## What reviews and scans take, as ratios to a webhook that does nothing and to the parser alone
 	cargo bench --locked --bench admission --bench scan

@@ -47,6 +47,7 @@ const WRONG: &[(&str, &str, &[&str])] = &[
         "true",
         &["did you mean logs.podwright.dev/json.keys_under_root?"],
     ),
+    ("logs.podwright.dev/1.paths", "/a:b/*.log", &["no volume can be mounted at /a:b, for its \":\""]),
     ("logs.podwright.dev/wat", "x", &["this key is not known", "expected one of paths, "]),
     (
         "api.logs.podwright.dev/paths",

@@ -29,7 +29,10 @@ pub fn of_the_cases(root: &Path) -> Seeds {
             let lines: Vec<_> = annotations.iter().map(|(key, value)| format!("{key}={value}\n")).collect();
             add("annotations", lines.concat());
             for (key, value) in annotations {
-                let ends = [("ipam.podwright.dev/addresses", "addresses"), ("faketime.podwright.dev/time", "faketime")];
+                let ends = [
+                    ("ipam.podwright.dev/addresses", "addresses"),
+                    ("faketime.podwright.dev/time", "faketime"),
+                ];
                 ends.into_iter()
                     .filter(|(end, _)| key.ends_with(end))
                     .for_each(|(_, target)| add(target, value.to_owned()));
@@ -40,7 +43,8 @@ pub fn of_the_cases(root: &Path) -> Seeds {
 }
 
 fn entries(folder: &Path) -> Vec<std::path::PathBuf> {
-    let mut entries: Vec<_> = fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().path()).collect();
+    let mut entries: Vec<_> =
+        fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().path()).collect();
     entries.sort();
     entries
 }

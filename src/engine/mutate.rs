@@ -1,5 +1,7 @@
 //! What the mutators make of a Pod, and which of their policies serve it.
 
+use k8s_openapi::api::core::v1;
+use serde::Deserialize as _;
 use serde_json::{Map, Value, json};
 
 use super::Decision;
@@ -44,6 +46,12 @@ pub(super) fn mutate(policies: &PolicySet, subject: &Subject<'_>, decision: &mut
         match beyond(&draft) {
             None => decision.take(draft, failure_policy),
             Some(rejection) => decision.rejections.push(rejection),
+        }
+        if decision.fault.is_some()
+            && let Err(error) = v1::Pod::deserialize(subject.pod.as_value())
+        {
+            // Edits of what is no Pod have no place in it. The API server sends none; a file may hold one.
+            *decision = Decision::nonsense(&format!("reading the Pod: {error}"));
         }
     }
 }

@@ -9,6 +9,8 @@
     reason = "a test fails by a panic"
 )]
 
+mod edge;
+mod odd;
 mod pods;
 mod size;
 
@@ -45,14 +47,36 @@ fn main() {
             Ok(())
         })
     };
-    let trials: Vec<_> = sizes.iter().flat_map(|size| cases().map(move |case| trial(*size, case))).collect();
+    let mut trials: Vec<_> =
+        sizes.iter().flat_map(|size| cases().map(move |case| trial(*size, case))).collect();
+    trials.extend(odd::CASES.iter().map(|case| {
+        Trial::test(format!("odd::{}", case.0), || {
+            odd::is_answered(case);
+            Ok(())
+        })
+    }));
+    trials.extend(edge::CASES.iter().map(|(name, make, expected)| {
+        Trial::test(format!("edge::{name}"), || {
+            edge::is_refused(&decided(&make(), Endpoint::Mutate), expected);
+            Ok(())
+        })
+    }));
     libtest_mimic::run(&arguments, trials).exit();
 }
 
 fn bounded(pod: &Value) {
-    let text = pod.to_string();
+    for endpoint in [Endpoint::Mutate, Endpoint::Validate] {
+        let decision = decided(pod, endpoint);
+        let answer = answer(&decision);
+        assert!(answer < MOST_ANSWER_BYTES, "{endpoint:?} answered {answer} bytes");
+        assert_eq!(decision.fault, None);
+    }
+}
+
+/// Decides, within the memory that there is for it.
+fn decided(pod: &Value, endpoint: Endpoint) -> Decision {
     let policies = PolicySet::embedded().unwrap();
-    let raw: Box<RawValue> = RawValue::from_string(text).unwrap();
+    let raw: Box<RawValue> = RawValue::from_string(pod.to_string()).unwrap();
     let request = Request {
         uid: "uid".into(),
         kind: GroupVersionKind { group: "".into(), version: "v1".into(), kind: "Pod".into() },
@@ -66,16 +90,13 @@ fn bounded(pod: &Value) {
         old_object: None,
         dry_run: None,
     };
-    for endpoint in [Endpoint::Mutate, Endpoint::Validate] {
-        let question = Question { endpoint, request: &request, now: Timestamp::UNIX_EPOCH, asked: None };
-        let before = MEMORY.current_usage();
-        MEMORY.reset_peak_usage();
-        let decision = decide(&policies, &View::default(), &question);
-        let (peak, answer) = (MEMORY.peak_usage() - before, answer(&decision));
-        assert!(peak < MOST_MEMORY_BYTES, "{endpoint:?} took {peak} bytes");
-        assert!(answer < MOST_ANSWER_BYTES, "{endpoint:?} answered {answer} bytes");
-        assert_eq!(decision.fault, None);
-    }
+    let question = Question { endpoint, request: &request, now: Timestamp::UNIX_EPOCH, asked: None };
+    let before = MEMORY.current_usage();
+    MEMORY.reset_peak_usage();
+    let decision = decide(&policies, &View::default(), &question);
+    let peak = MEMORY.peak_usage() - before;
+    assert!(peak < MOST_MEMORY_BYTES, "{endpoint:?} took {peak} bytes");
+    decision
 }
 
 /// The bytes that the decision puts into an answer.

@@ -15,7 +15,10 @@ mod audit;
 mod command;
 mod connections;
 mod drain;
+#[path = "../generators/mod.rs"]
+mod generators;
 mod harness;
+mod hostile;
 mod looking;
 mod memory;
 mod patience;

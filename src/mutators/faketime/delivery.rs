@@ -8,7 +8,7 @@ use super::library::Directory;
 use super::{CONTAINER, DOMAIN, VOLUME};
 use crate::mutators::Rejection;
 use crate::mutators::container::{ImagePullPolicy, Resources};
-use crate::pod::{Draft, Group, Pod, Quantity};
+use crate::pod::{Container, Draft, Group, Pod, Quantity};
 use crate::policy::NonEmpty;
 use crate::view::{Version, View};
 
@@ -121,8 +121,7 @@ impl InitContainer {
             draft.push_first_init_container(container);
             return Ok(());
         };
-        let is_ours = holder.group == Group::Init && holder.mounts().any(|mount| mount.volume() == VOLUME);
-        if is_ours { Ok(()) } else { Err(vec![taken(&format!("{holder}.name"), CONTAINER)]) }
+        if is_ours(&holder) { Ok(()) } else { Err(vec![taken(&format!("{holder}.name"), CONTAINER)]) }
     }
 
     /// It passes the `restricted` Pod Security Standard.
@@ -147,6 +146,13 @@ impl InitContainer {
             "volumeMounts": [{ "name": VOLUME, "mountPath": directory.as_str() }],
         })
     }
+}
+
+/// Whether an earlier pass has added it: it has our name and our volume.
+pub(super) fn is_ours(container: &Container<'_>) -> bool {
+    container.group == Group::Init
+        && container.name() == CONTAINER
+        && container.mounts().any(|mount| mount.volume() == VOLUME)
 }
 
 impl ImageVolume {

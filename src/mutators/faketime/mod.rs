@@ -137,6 +137,10 @@ impl Mutator for Faketime {
         }
         Ok(self.facts(&wishes))
     }
+
+    fn own_containers<'p>(&self, pod: &'p Pod) -> Vec<&'p str> {
+        pod.containers().filter(delivery::is_ours).map(|container| container.name()).collect()
+    }
 }
 
 impl Faketime {

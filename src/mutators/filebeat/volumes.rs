@@ -121,6 +121,12 @@ fn ensure(
             input.container
         ));
     }
+    // What Kubernetes says of a `mountPath`; runtimes take what follows for something else.
+    if directory.as_str().contains(':') {
+        return reject(format!(
+            "no volume can be mounted at {directory}, for its \":\"; write the logs elsewhere"
+        ));
+    }
     if path.looks_like_directory() {
         return reject(format!(
             "{0} looks like a directory; for the files in it write {0}/*, for a file of that name mount a volume at \
