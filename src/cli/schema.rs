@@ -1,4 +1,8 @@
-//! `podwright schema`: the JSON Schema of the policies and of reports, for editors and CI.
+//! `podwright schema`: the JSON Schema of the policies and of reports, for editors and CI, and the policies' definitions
+//! for clusters.
+
+mod crd;
+mod structural;
 
 use std::io::Write;
 
@@ -11,6 +15,7 @@ use crate::audit::report::{self, Report};
 use crate::mutators::MUTATORS;
 use crate::policy::{API_VERSION, nearest};
 use crate::validators::VALIDATORS;
+use crate::yaml;
 
 /// Where the schemas are said to live. A name, not necessarily a page.
 const ID_BASE: &str = "https://podwright.dev/schemas/v1alpha1";
@@ -18,12 +23,13 @@ const ID_BASE: &str = "https://podwright.dev/schemas/v1alpha1";
 /// The flags of `schema`.
 #[derive(Debug, clap::Args)]
 #[command(
-    about = "Print the JSON Schema of the policies, or of a report",
+    about = "Print the JSON Schema of the policies, or of a report, or the policies' definitions for a cluster",
     after_long_help = "\
 Examples:
   podwright schema HostPath                     the schema of one kind
   podwright schema > podwright.schema.json      one schema for all kinds of policies
   podwright schema Report                       what podwright scan --format json writes
+  podwright schema --crd | kubectl apply -f -   policies as custom resources of a cluster
 
 An editor with yaml-language-server completes and checks a policy that begins with the line
   # yaml-language-server: $schema=podwright.schema.json
@@ -33,16 +39,31 @@ A schema knows less than `podwright check`: addresses, dates and names given twi
 pub(super) struct Args {
     /// The kind of policy, such as HostPath, or Report; all kinds of policies where it is left out
     kind: Option<String>,
+
+    /// Print Kubernetes CustomResourceDefinitions, as YAML
+    #[arg(long)]
+    crd: bool,
 }
 
 impl Args {
     pub(super) fn run(&self, out: &mut impl Write) -> anyhow::Result<Exit> {
+        if self.crd {
+            return self.definitions(out);
+        }
         let schema = match &self.kind {
             Some(asked) if asked.eq_ignore_ascii_case(report::KIND) => of_report(),
             Some(asked) => of_kind(find(asked)?),
             None => of_all(),
         };
         writeln!(out, "{}", serde_json::to_string_pretty(&schema)?)?;
+        Ok(Exit::Fine)
+    }
+
+    fn definitions(&self, out: &mut impl Write) -> anyhow::Result<Exit> {
+        let asked = self.kind.as_deref().map(find_policy).transpose()?;
+        for kind in kinds().filter(|(name, _)| asked.is_none_or(|(asked, _)| asked == *name)) {
+            write!(out, "---\n{}", yaml::write(&crd::definition(kind))?)?;
+        }
         Ok(Exit::Fine)
     }
 }
@@ -55,10 +76,19 @@ fn kinds() -> impl Iterator<Item = Kind> {
 }
 
 fn find(asked: &str) -> Result<Kind, BadInput> {
+    find_among(asked, &[report::KIND])
+}
+
+fn find_policy(asked: &str) -> Result<Kind, BadInput> {
+    find_among(asked, &[])
+}
+
+/// The kind of policy that is asked for. The others may be asked for as well.
+fn find_among(asked: &str, others: &[&'static str]) -> Result<Kind, BadInput> {
     if let Some(kind) = kinds().find(|(name, _)| name.eq_ignore_ascii_case(asked)) {
         return Ok(kind);
     }
-    let names = || kinds().map(|(name, _)| name).chain([report::KIND]);
+    let names = || kinds().map(|(name, _)| name).chain(others.iter().copied());
     let hint = match nearest(asked, names()) {
         Some(near) => format!("did you mean {near}?"),
         None => format!("expected one of {}", names().collect::<Vec<_>>().join(", ")),

@@ -29,6 +29,7 @@ use crate::telemetry::Metrics;
 use crate::telemetry::logs::{self, Logs};
 use crate::tls;
 use certificates::{Certificates, Kept, Unstarted};
+use policies::Policies;
 use scanning::{Scanner, Scanning};
 
 /// What the kubelet sets in every container.
@@ -81,6 +82,9 @@ struct Deciding {
     /// Policy files, or folders of them [default: the policies that ship with Podwright]
     #[arg(long, value_name = "PATH", env = "PODWRIGHT_POLICIES", num_args = 1.., value_delimiter = ',')]
     policies: Vec<PathBuf>,
+    /// Decide by the policies that are custom resources of the cluster, and write to their status what became of them
+    #[arg(long, env = "PODWRIGHT_WATCH_POLICIES", conflicts_with_all = ["policies", "no_cluster"])]
+    watch_policies: bool,
     /// Watch the cluster that this file names [default: the cluster that Podwright runs in, if it does]
     #[arg(long, value_name = "FILE", env = "PODWRIGHT_KUBECONFIG", conflicts_with = "no_cluster")]
     kubeconfig: Option<PathBuf>,
@@ -189,14 +193,17 @@ fn serve(args: &Args, logs: &Logs) -> anyhow::Result<()> {
     let every = args.reloading.reload_interval;
     let serving = args.certificates.load(every, &mut registry)?;
     let tls = tls::server_config(serving.certificate).context("setting up TLS")?;
-    let policies = policies::load(&args.deciding.policies, every, &mut registry)?;
+    let policies = match args.deciding.watch_policies {
+        true => Policies::none(&mut registry),
+        false => policies::load(&args.deciding.policies, every, &mut registry)?,
+    };
     let views = ViewStore::default();
 
     let cluster_metrics = cluster::Metrics::register(&mut registry);
     let audit = args.auditing.start(audit::Metrics::register(&mut registry))?;
     let scanner = args.scanning.prepare(&mut registry)?;
     let stores = (Arc::clone(&policies.store), Arc::clone(&views));
-    let app = App::new(policies.store, Arc::clone(&views), metrics);
+    let app = App::new(Arc::clone(&policies.store), Arc::clone(&views), metrics);
     let app = match &audit {
         Some(audit) => app.recording(audit.recorder()),
         None => app,
@@ -206,9 +213,13 @@ fn serve(args: &Args, logs: &Logs) -> anyhow::Result<()> {
         let (stop, hurry) = signals()?;
         let health = Arc::new(Health::default());
         let client = args.client().await?;
+        let watched = client.clone().filter(|_| args.deciding.watch_policies);
+        let watched = watched.map(|client| policies.watch(client, &health, cluster_metrics.clone()));
         let watch = client.clone().map(|client| watch(client, views, &health, cluster_metrics.clone()));
         let scanning = scanner.as_ref().zip(watch.as_ref()).map(|(scanner, watch)| {
-            scanner.start(args.deciding.kubeconfig.clone(), watch.synced(), stores, stop.clone())
+            let known = policies::loaded(watched.as_ref());
+            let known = watch.synced().then(|()| known);
+            scanner.start(args.deciding.kubeconfig.clone(), known, stores, stop.clone())
         });
         let keep = |unstarted| args.keep(unstarted, client.as_ref(), &health, cluster_metrics.clone());
         let kept = serving.self_managed.map(keep).transpose()?;
@@ -227,7 +238,10 @@ fn serve(args: &Args, logs: &Logs) -> anyhow::Result<()> {
         if let Some(kept) = &kept {
             stop.run_until_cancelled(kept.first()).await;
         }
-        server.run(stop.cancelled(), hurry.cancelled()).await;
+        // Who asks before the policies are known waits at the door.
+        if stop.run_until_cancelled(policies::known(watched.as_ref())).await.is_some() {
+            server.run(stop.cancelled(), hurry.cancelled()).await;
+        }
         scanning::ended(scanning).await;
         anyhow::Ok(())
     })?;
@@ -243,6 +257,9 @@ impl Args {
     async fn client(&self) -> anyhow::Result<Option<kube::Client>> {
         let Deciding { kubeconfig, no_cluster, .. } = &self.deciding;
         let is_around_us = !self.certificates.local && env::var_os(IN_CLUSTER).is_some();
+        if self.deciding.watch_policies && kubeconfig.is_none() && !is_around_us {
+            anyhow::bail!("watching policies: no cluster is given; name one by --kubeconfig");
+        }
         if *no_cluster || kubeconfig.is_none() && !is_around_us {
             tracing::info!("no cluster is watched; what needs to know it takes the cautious way");
             return Ok(None);

@@ -22,6 +22,8 @@ pub struct Metrics {
     namespaces: Gauge,
     stateful_sets: Gauge,
     addresses: Gauge,
+    policies: Family<StateLabels, Gauge>,
+    policy_status_failures: Counter,
 }
 
 impl Metrics {
@@ -66,6 +68,16 @@ impl Metrics {
             "Addresses of live Pods in the cluster view",
             metrics.addresses.clone(),
         );
+        registry.register(
+            "podwright_policy_resources",
+            "Policies that are custom resources, by what became of them",
+            metrics.policies.clone(),
+        );
+        registry.register(
+            "podwright_policy_status_failures",
+            "Statuses of policies that could not be written",
+            metrics.policy_status_failures.clone(),
+        );
         metrics
     }
 
@@ -83,6 +95,18 @@ impl Metrics {
     /// An event could not be written.
     pub(super) fn event_lost(&self) {
         self.events_lost.inc();
+    }
+
+    /// This many policies of the cluster are in force as they are, as they were, and not at all.
+    pub(super) fn policies(&self, accepted: i64, earlier: i64, missing: i64) {
+        for (state, count) in [("accepted", accepted), ("earlier", earlier), ("missing", missing)] {
+            self.policies.get_or_create(&StateLabels { state }).set(count);
+        }
+    }
+
+    /// The status of a policy could not be written.
+    pub(super) fn policy_status_failed(&self) {
+        self.policy_status_failures.inc();
     }
 
     /// This much is in the view.
@@ -105,6 +129,11 @@ struct SourceLabels {
     source: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StateLabels {
+    state: &'static str,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -115,11 +144,16 @@ mod tests {
         let metrics = Metrics::register(&mut registry);
         metrics.heard();
         metrics.failed("nodes");
+        metrics.policies(9, 2, 1);
+        metrics.policy_status_failed();
         metrics.known(Sizes { nodes: 3, namespaces: 40, stateful_sets: 7, addresses: 90 }, true);
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
         for line in [
             r#"podwright_cluster_watch_failures_total{source="nodes"} 1"#,
+            r#"podwright_policy_resources{state="accepted"} 9"#,
+            r#"podwright_policy_resources{state="missing"} 1"#,
+            "podwright_policy_status_failures_total 1",
             "podwright_cluster_synced 1",
             "podwright_cluster_nodes 3",
             "podwright_cluster_namespaces 40",

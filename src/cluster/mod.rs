@@ -16,6 +16,7 @@ pub mod lease;
 pub mod list;
 mod metrics;
 pub mod own;
+pub mod policies;
 mod publish;
 pub mod read;
 pub mod secret;

@@ -1,7 +1,9 @@
 //! The policy set: every policy in force, loaded with located errors, compiled and exchanged as a whole.
 
+mod lines;
 mod load;
 pub mod reload;
+pub mod single;
 
 pub use load::{LoadError, LoadErrors, Texts};
 

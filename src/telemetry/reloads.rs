@@ -1,4 +1,4 @@
-//! What became of files that changed while they were in force; the metrics are named as Prometheus names its own.
+//! What became of files and policies that changed while they were in force; the metrics are named as Prometheus names its own.
 
 use std::sync::atomic::AtomicU64;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -21,8 +21,8 @@ impl Reloads {
     /// For the policies.
     #[must_use]
     pub fn of_policies(registry: &mut Registry) -> Self {
-        let changes = "Changes of the policy files; after a failure the last good policies stay in force";
-        let successful = "Whether the policy files, as they were last found, are in force";
+        let changes = "Changes of the policies; after a failure the last good ones stay in force";
+        let successful = "Whether the policies, as they were last found, are in force";
         let metrics = [
             ("podwright_policy_reloads", changes),
             ("podwright_policy_last_reload_successful", successful),

@@ -4,6 +4,7 @@
 
 mod check;
 mod corpus;
+mod definitions;
 mod explain;
 mod help;
 mod inputs;

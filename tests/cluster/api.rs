@@ -108,6 +108,22 @@ impl Api {
         Ok(Some(format!("{api}{namespace}/{plural}/{}", text("/metadata/name"))))
     }
 
+    /// Applies an object as `kubectl apply --server-side` does.
+    pub(crate) fn apply_at(&self, path: &str, object: &Value) -> Result<Value, String> {
+        let request = Request::patch(format!("{path}?fieldManager=kubectl&force=true"))
+            .header("content-type", "application/apply-patch+yaml")
+            .body(object.to_string().into_bytes())
+            .map_err(|err| err.to_string())?;
+        self.runtime.block_on(self.client.request(request)).map_err(message)
+    }
+
+    /// What `kubectl get` prints of a collection.
+    pub(crate) fn table(&self, path: &str) -> Result<Value, String> {
+        let request = Request::get(path).header("accept", "application/json;as=Table;v=v1;g=meta.k8s.io");
+        let request = request.body(Vec::new()).map_err(|err| err.to_string())?;
+        self.runtime.block_on(self.client.request(request)).map_err(message)
+    }
+
     pub(crate) fn get(&self, path: &str) -> Result<Value, String> {
         self.json(Request::get(path), &Value::Null)
     }

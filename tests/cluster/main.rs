@@ -20,6 +20,7 @@ mod log_sidecar;
 mod outage;
 mod pki;
 mod pods;
+mod policies;
 mod process;
 mod reinvocation;
 mod reports;
@@ -81,6 +82,10 @@ const TRIALS: &[Row] = &[
     ),
     ("all mutators on one Pod give one that is accepted", together::everything),
     ("of Pods at random, whatever is admitted is accepted", judge::takes_whatever_is_admitted),
+    (
+        "policies that are custom resources decide, and their status says what became of them",
+        policies::decide,
+    ),
     ("without the webhook, Fail refuses a Pod and Ignore lets it through", outage::failure_policies),
 ];
 
@@ -138,6 +143,15 @@ const ALONE: &[Row] = &[
     (
         "not a Pod is lost while certificates rotate, policies are reloaded and instances come and go",
         stream::nothing_is_lost,
+    ),
+    (
+        "policies that are custom resources are followed through a restart of the API server",
+        policies::after_a_restart,
+    ),
+    // Takes a kind away for a while.
+    (
+        "policies that are custom resources are in force once all of their definitions are there",
+        policies::while_a_definition_is_missing,
     ),
     // Adds a kind for a while, which others would go by.
     ("addresses outside of Calico's pools are refused, once it has any", fixed_ip::pools),

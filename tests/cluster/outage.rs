@@ -1,8 +1,13 @@
 //! What a cluster does while Podwright, or the API server, is away.
 
+use std::time::Duration;
+
 use crate::pods;
 use crate::webhook::Registering;
 use crate::world::{World, has_sidecar};
+
+/// A watch that met a dead API server pauses, longer each time, before it tries again.
+pub(crate) const AFTER_AN_OUTAGE: Duration = Duration::from_secs(60);
 
 pub(crate) fn failure_policies(world: &World) {
     let webhook = world.webhook(&[]).unwrap();

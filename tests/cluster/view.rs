@@ -1,7 +1,6 @@
 //! What Podwright knows of a cluster: the cluster view, as the watches fill it.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use podwright::cluster::{self, Metrics, Watch};
@@ -10,11 +9,9 @@ use tokio::time::timeout;
 
 use crate::api::{Api, SOON};
 use crate::control_plane::node;
+use crate::outage::AFTER_AN_OUTAGE;
 use crate::process::within;
 use crate::world::World;
-
-/// A watch that met a dead API server pauses, longer each time, before it tries again.
-const AFTER_AN_OUTAGE: Duration = Duration::from_secs(60);
 
 pub(crate) fn follows_the_cluster(world: &World) {
     let (api, (major, minor)) = (world.api(), world.control_plane().version());

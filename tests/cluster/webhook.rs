@@ -63,6 +63,12 @@ impl Webhook {
         &self.endpoint
     }
 
+    /// What it counts.
+    pub(crate) fn metrics(&self, api: &Api) -> String {
+        let text = async { self.client.get(&self.metrics).send().await.unwrap().text().await.unwrap() };
+        api.runtime().block_on(text)
+    }
+
     /// The value of a metric without labels, or of one with these.
     pub(crate) fn metric(&self, api: &Api, name: &str) -> Option<f64> {
         let text = async { self.client.get(&self.metrics).send().await.ok()?.text().await.ok() };

@@ -85,6 +85,10 @@ impl Registered {
         self.webhook.metric(api, name)
     }
 
+    pub(crate) fn webhook(&self) -> &Webhook {
+        &self.webhook
+    }
+
     /// Has it judge workloads and final Pods too, once it refuses `probe`, an object of `resource`.
     pub(crate) fn validate(&self, api: &Api, resource: &str, probe: &Value) -> Result<Registration, String> {
         registering(&self.name, &self.webhook).register_validation(api, resource, probe)

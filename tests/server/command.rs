@@ -164,6 +164,12 @@ fn what_cannot_be_done_is_said_and_ends_with_2() {
         (&["serve", "--audit-max-files=0"], "--audit-max-files"),
         (&["serve", "--audit-max-size=big"], "expected a size such as 7MiB or 500kB"),
         (&["serve", "--kubeconfig=a", "--no-cluster"], "cannot be used with"),
+        (&["serve", "--policies=a", "--watch-policies"], "cannot be used with"),
+        (&["serve", "--watch-policies", "--no-cluster"], "cannot be used with"),
+        (
+            &["serve", "--local", "--watch-policies"],
+            "watching policies: no cluster is given; name one by --kubeconfig",
+        ),
         (&["serve", "--log-level=podwright=loud"], "expected error, warn, info"),
         (&["servet"], "serve"),
         (&[], "Usage: podwright <COMMAND>"),
