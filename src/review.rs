@@ -3,13 +3,17 @@
 //! Source of the shapes: `k8s.io/api/admission/v1/types.go`. They are our own because the patch must travel as
 //! base64 and the object must stay raw: a Pod that no policy selects is never parsed.
 
+mod cursor;
+mod request;
+mod span;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Deref;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
 /// The one version of the review that Podwright speaks.
@@ -53,10 +57,10 @@ pub struct Request<'a> {
     pub user_info: UserInfo<'a>,
     /// The object after the operation; `None` for `DELETE` and for a JSON null.
     #[serde(borrow, default)]
-    pub object: Option<&'a RawValue>,
+    pub object: Option<Raw<'a>>,
     /// The object before the operation; `None` for `CREATE`.
     #[serde(borrow, default)]
-    pub old_object: Option<&'a RawValue>,
+    pub old_object: Option<Raw<'a>>,
     /// Whether nothing of this will be kept.
     #[serde(default)]
     pub dry_run: Option<bool>,
@@ -127,6 +131,30 @@ impl<'a> From<&'a str> for Text<'a> {
     }
 }
 
+/// A JSON value as it stands in the body.
+#[derive(Debug, Clone, Copy)]
+pub struct Raw<'a>(&'a str);
+
+impl<'a> Raw<'a> {
+    /// Its JSON.
+    #[must_use]
+    pub const fn get(self) -> &'a str {
+        self.0
+    }
+}
+
+impl<'a> From<&'a RawValue> for Raw<'a> {
+    fn from(value: &'a RawValue) -> Self {
+        Self(value.get())
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Raw<'a> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        <&RawValue>::deserialize(from).map(Self::from)
+    }
+}
+
 /// Why a body is not a review that can be decided.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -172,6 +200,14 @@ impl<'a> Review<'a> {
     /// When the body is no JSON, no `AdmissionReview` of [`API_VERSION`], or lacks a request or its uid. From the
     /// moment the uid is known the error carries it.
     pub fn parse(body: &'a [u8]) -> Result<Self, Error> {
+        match std::str::from_utf8(body).ok().and_then(request::of_review) {
+            Some(request) => Ok(Self { request }),
+            None => Self::parse_in_parts(body),
+        }
+    }
+
+    /// Reads what is unusual, or tells what is wrong with it and whom to answer.
+    fn parse_in_parts(body: &'a [u8]) -> Result<Self, Error> {
         let envelope: Envelope<'a> = serde_json::from_slice(body)?;
         let Some(raw) = envelope.request else {
             return Err(Error::Incomplete("it has no request"));
@@ -227,20 +263,36 @@ impl Reply<'_> {
     /// # Errors
     /// Never in practice: strings and maps of strings always serialize.
     pub fn to_json(&self) -> Result<Vec<u8>, serde_json::Error> {
-        serde_json::to_vec(&Outgoing {
+        let outgoing = Outgoing {
             api_version: self.api_version,
             kind: KIND,
             response: Response {
                 uid: self.uid,
                 allowed: self.refusal.is_none(),
                 status: self.refusal.map(|(code, message)| Status { code, message }),
-                patch_type: self.patch.map(|_| "JSONPatch"),
-                patch: self.patch.map(|patch| BASE64.encode(patch)),
                 warnings: self.warnings,
                 audit_annotations: self.audit_annotations,
             },
-        })
+        };
+        let mut json = serde_json::to_string(&outgoing)?;
+        if let Some(patch) = self.patch {
+            put(patch, &mut json);
+        }
+        Ok(json.into_bytes())
     }
+}
+
+/// Puts the patch at the end of the response, which is the end of the reply. It is much longer than all else, and base64
+/// holds nothing that JSON would escape.
+fn put(patch: &[u8], reply: &mut String) {
+    const END: &str = "}}";
+    reply.truncate(reply.len().saturating_sub(END.len()));
+    // The API server refuses one without the other.
+    reply.push_str(r#","patchType":"JSONPatch","patch":""#);
+    reply.reserve(patch.len().div_ceil(3) * 4 + END.len() + 1);
+    BASE64.encode_string(patch, reply);
+    reply.push('"');
+    reply.push_str(END);
 }
 
 #[derive(Serialize)]
@@ -258,11 +310,6 @@ struct Response<'a> {
     allowed: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<Status<'a>>,
-    // The API server refuses one without the other.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    patch_type: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    patch: Option<String>,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     warnings: &'a [String],
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]

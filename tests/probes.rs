@@ -55,7 +55,7 @@ fn asked(policies: &PolicySet, endpoint: Endpoint, minor: u32, pod: &Value) -> D
     request.kind.kind = "Pod".into();
     request.namespace = Some("shop".into());
     request.operation = Operation::Create;
-    request.object = Some(&raw);
+    request.object = Some((&*raw).into());
     let version = Some(Version::v1(minor));
     let view = View { api_server: version, oldest_kubelet: version, ..View::default() };
     let now = "2026-11-22T12:00:00Z".parse().unwrap();

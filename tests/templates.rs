@@ -32,8 +32,8 @@ fn asked(policies: &PolicySet, object: &Value, before: Option<&Value>) -> Decisi
     request.kind.kind = "Deployment".into();
     request.namespace = Some("shop".into());
     request.operation = if before.is_some() { Operation::Update } else { Operation::Create };
-    request.object = Some(&object);
-    request.old_object = before.as_deref();
+    request.object = Some((&*object).into());
+    request.old_object = before.as_deref().map(Into::into);
     let now = "2026-11-22T12:00:00Z".parse().unwrap();
     decide(
         policies,

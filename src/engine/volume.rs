@@ -1,13 +1,13 @@
 //! A PersistentVolume.
 
 use jiff::Timestamp;
-use serde_json::value::RawValue;
 
 use super::judge::violations;
 use super::{Decision, Endpoint, Question};
 use crate::pod::{Object, Pod, Workload};
 use crate::policy::Subject;
 use crate::policy_set::PolicySet;
+use crate::review::Raw;
 use crate::validators::{self, Violation};
 use crate::view::{ClaimName, View, VolumeSpec};
 
@@ -15,7 +15,7 @@ use crate::view::{ClaimName, View, VolumeSpec};
 /// for all of them. Of an update only what is new counts.
 pub(super) fn decide(policies: &PolicySet, view: &View, question: &Question<'_>) -> Decision {
     let object =
-        |raw: Option<&RawValue>| raw.and_then(|raw| PersistentVolume::read(Pod::parse(raw.get()).ok()?));
+        |raw: Option<Raw<'_>>| raw.and_then(|raw| PersistentVolume::read(Pod::parse(raw.get()).ok()?));
     let (now, before) = (object(question.request.object), object(question.request.old_object));
     let Some(volume) = now.filter(|_| question.endpoint == Endpoint::Validate) else {
         return Decision::default();

@@ -50,7 +50,7 @@ mod tests {
                 "operation": operation, "dryRun": dry_run, "namespace": "shop"});
             let request = request.to_string();
             let mut request: Request<'_> = serde_json::from_str(&request).unwrap();
-            request.object = Some(&object);
+            request.object = Some((&*object).into());
             let refusal = Some(Refusal { code: 403, message: "no".to_owned() });
             let refused = of(&request, &Decision { refusal, ..Decision::default() });
             assert_eq!(refused.as_ref().map(|refused| refused.owner.name.as_str()), expected, "{request:?}");

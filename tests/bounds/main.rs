@@ -86,7 +86,7 @@ fn decided(pod: &Value, endpoint: Endpoint) -> Decision {
         namespace: Some("team".into()),
         operation: Operation::Create,
         user_info: UserInfo::default(),
-        object: Some(&raw),
+        object: Some((&*raw).into()),
         old_object: None,
         dry_run: None,
     };

@@ -183,9 +183,9 @@ fn ask(
     request.namespace = Some(namespace.into());
     request.operation = if before.is_some() { Operation::Update } else { Operation::Create };
     request.user_info = UserInfo::default();
-    request.object = Some(&raw);
+    request.object = Some((&*raw).into());
     let before = before.map(|before| RawValue::from_string(before.to_string())).transpose()?;
-    request.old_object = before.as_deref();
+    request.old_object = before.as_deref().map(Into::into);
     let endpoint = if text("/kind") == "Pod" { Endpoint::Mutate } else { Endpoint::Validate };
     Ok(decide(policies, view, &Question { endpoint, request: &request, now, asked: None }))
 }

@@ -69,8 +69,8 @@ impl Asked {
         request.kind.kind = self.kind.into();
         request.namespace = Some("shop".into());
         request.operation = self.operation;
-        request.object = Some(&object);
-        request.old_object = before.as_deref();
+        request.object = Some((&*object).into());
+        request.old_object = before.as_deref().map(Into::into);
         let now = "2026-11-22T12:00:00Z".parse().unwrap();
         decide(
             &POLICIES,

@@ -1,0 +1,153 @@
+//! Where a JSON object or array ends, found 64 bytes at a time and without reading what is in it.
+//!
+//! Of JSON that is sound the end is the one that a parser finds. Whether it is sound is for whoever reads it to tell.
+
+use std::mem;
+
+use wide::u8x16;
+
+const BLOCK: usize = 64;
+const LANE: usize = 16;
+
+/// The length of the object or array that `text` begins with; `None` where it does not end.
+pub(super) fn container(text: &[u8]) -> Option<usize> {
+    let mut scanner = Scanner::default();
+    let (blocks, rest) = text.as_chunks::<BLOCK>();
+    for (number, block) in blocks.iter().enumerate() {
+        if let Some(end) = scanner.step(block) {
+            return Some(number * BLOCK + end);
+        }
+    }
+    let mut last = [b' '; BLOCK];
+    last.get_mut(..rest.len())?.copy_from_slice(rest);
+    scanner.step(&last).map(|end| blocks.len() * BLOCK + end)
+}
+
+/// What is known at the start of a block. In a mask, the lowest bit is the first byte.
+#[derive(Default)]
+struct Scanner {
+    /// How many objects and arrays are open.
+    depth: u32,
+    /// All ones within a string.
+    in_string: u64,
+    /// 1 where the block before ended in the backslash of an escape.
+    escaped: u64,
+}
+
+impl Scanner {
+    /// Goes on by a block; the end in it, if that is in it.
+    fn step(&mut self, block: &[u8; BLOCK]) -> Option<usize> {
+        let [mut quotes, mut backslashes, mut opening, mut closing] = [0; 4];
+        for (number, lane) in block.as_chunks::<LANE>().0.iter().enumerate() {
+            let bytes = u8x16::from(*lane);
+            // Brackets differ from braces by this bit alone, and nothing else becomes a brace by it.
+            let braces = bytes | u8x16::splat(0x20);
+            let mask = |bytes: u8x16, byte| {
+                u64::from(bytes.simd_eq(u8x16::splat(byte)).to_bitmask()) << (number * LANE)
+            };
+            quotes |= mask(bytes, b'"');
+            backslashes |= mask(bytes, b'\\');
+            opening |= mask(braces, b'{');
+            closing |= mask(braces, b'}');
+        }
+        quotes &= !self.escaped(backslashes);
+        let inside = parity(quotes) ^ self.in_string;
+        self.in_string = if inside >> 63 == 1 { u64::MAX } else { 0 };
+        self.close(opening & !inside, closing & !inside)
+    }
+
+    /// The characters that a backslash stands before.
+    fn escaped(&mut self, mut backslashes: u64) -> u64 {
+        let mut escaped = mem::take(&mut self.escaped);
+        while backslashes != 0 {
+            let at = backslashes.trailing_zeros();
+            backslashes &= backslashes - 1;
+            // One that is escaped itself escapes nothing.
+            if escaped >> at & 1 == 0 {
+                match at {
+                    63 => self.escaped = 1,
+                    at => escaped |= 1 << (at + 1),
+                }
+            }
+        }
+        escaped
+    }
+
+    fn close(&mut self, opening: u64, closing: u64) -> Option<usize> {
+        if closing.count_ones() >= self.depth {
+            let (mut left, mut closed) = (closing, 0);
+            while left != 0 {
+                let at = left.trailing_zeros();
+                let opened = (opening & ((1 << at) - 1)).count_ones();
+                closed += 1;
+                if self.depth + opened <= closed {
+                    return Some(at as usize + 1);
+                }
+                left &= left - 1;
+            }
+        }
+        self.depth = self.depth + opening.count_ones() - closing.count_ones();
+        None
+    }
+}
+
+/// Each bit becomes the parity of itself and those below it: of the quotes, what is within a string.
+fn parity(mut bits: u64) -> u64 {
+    for shift in [1, 2, 4, 8, 16, 32] {
+        bits ^= bits << shift;
+    }
+    bits
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[test]
+    fn the_end_is_found_wherever_it_falls() {
+        for (text, expected) in [
+            ("{}", Some(2)),
+            ("[]{}", Some(2)),
+            ("", None),
+            ("{", None),
+            (r#"{"a":"}"}x"#, Some(9)),
+            (r#"{"a":"\"}"}x"#, Some(11)),
+            (r#"{"a":"\\"}"}"#, Some(10)),
+            (r#"{"a":"\\\"}"}"#, Some(13)),
+        ] {
+            for before in 0..130 {
+                // Strings of every length, so that everything falls on every place of a block.
+                let padded = format!("[\"{}\\\\\",{text}]", "x".repeat(before));
+                let whole = padded.len();
+                assert_eq!(container(text.as_bytes()), expected, "{text}");
+                if expected == Some(text.len()) && text.len() > 1 {
+                    assert_eq!(container(padded.as_bytes()), Some(whole), "{padded}");
+                }
+            }
+        }
+    }
+
+    fn value() -> impl Strategy<Value = Value> {
+        let text = r#"[a"\\{}\[\]/ \n\u{e9}]{0,40}"#;
+        let leaf =
+            prop_oneof![Just(Value::Null), any::<i64>().prop_map(Value::from), text.prop_map(Value::from)];
+        leaf.prop_recursive(6, 80, 8, move |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..8).prop_map(Value::from),
+                prop::collection::vec((text, inner), 0..8)
+                    .prop_map(|fields| Value::Object(fields.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn it_is_the_end_that_a_parser_finds(value in value(), after in ".{0,80}") {
+            let text = json!([value]).to_string();
+            prop_assert_eq!(container(format!("{text}{after}").as_bytes()), Some(text.len()));
+        }
+    }
+}
