@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use socket2::SockRef;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, BufReader, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
@@ -86,10 +86,14 @@ impl Drop for Answering {
     }
 }
 
+/// How much is read from a socket at once: TLS asks for 4 KiB, and a review would take several reads. Of a buffer of
+/// this size only what was ever filled takes memory.
+const READ_AHEAD: usize = 32 * 1024;
+
 /// The socket below TLS. A write that makes no headway for too long fails: its client does not read.
 #[derive(Debug)]
 pub(super) struct Wire {
-    tcp: TcpStream,
+    tcp: BufReader<TcpStream>,
     progress: Arc<Progress>,
     patience: Duration,
     stall: Option<Pin<Box<Sleep>>>,
@@ -97,11 +101,11 @@ pub(super) struct Wire {
 
 impl Wire {
     pub(super) fn new(tcp: TcpStream, patience: Duration, progress: Arc<Progress>) -> Self {
-        Self { tcp, progress, patience, stall: None }
+        Self { tcp: BufReader::with_capacity(READ_AHEAD, tcp), progress, patience, stall: None }
     }
 
     pub(super) fn into_tcp(self) -> TcpStream {
-        self.tcp
+        self.tcp.into_inner()
     }
 
     fn watch<T>(&mut self, context: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
@@ -129,8 +133,8 @@ impl AsyncRead for Wire {
             self.progress.encrypted.store(true, Ordering::Relaxed);
         }
         if self.progress.probe.load(Ordering::Relaxed) {
-            let there =
-                read.is_ready() || SockRef::from(&self.tcp).peek(&mut [MaybeUninit::uninit()]).is_ok();
+            let there = read.is_ready()
+                || SockRef::from(self.tcp.get_ref()).peek(&mut [MaybeUninit::uninit()]).is_ok();
             self.progress.pending.store(there, Ordering::Relaxed);
         }
         read
