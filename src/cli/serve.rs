@@ -334,7 +334,12 @@ impl Auditing {
 fn runtime(workers: Option<NonZeroUsize>) -> anyhow::Result<Runtime> {
     // Within a container's CPU quota.
     let workers = workers.or_else(|| available_parallelism().ok()).map_or(1, NonZeroUsize::get);
-    Builder::new_multi_thread()
+    let mut builder = match workers {
+        // One thread needs no other to wake it.
+        1 => Builder::new_current_thread(),
+        _ => Builder::new_multi_thread(),
+    };
+    builder
         .worker_threads(workers)
         // Only large reviews run there, and they use the CPU alone.
         .max_blocking_threads(workers.max(2))

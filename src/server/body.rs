@@ -1,6 +1,9 @@
 //! Reading a request's body: bounded in size, in time, and over all connections in memory.
 
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -55,15 +58,23 @@ impl Budget {
         Self { max, patience, large: Arc::new(Semaphore::new(large.min(Semaphore::MAX_PERMITS))) }
     }
 
-    /// Reads a body until `deadline` at the latest.
-    pub(super) async fn read(&self, mut body: Incoming, deadline: Instant) -> Result<Received, Error> {
+    /// Reads the body of a request that has arrived at `start`, until `deadline` at the latest.
+    pub(super) async fn read(
+        &self,
+        mut body: Incoming,
+        start: Instant,
+        deadline: Instant,
+    ) -> Result<Received, Error> {
         let declared = body.size_hint().exact();
         if declared.is_some_and(|size| size > self.max as u64) {
             return Err(Error::TooLarge { max: self.max });
         }
-        let start = Instant::now();
         let deadline = deadline.min(start + self.patience);
-        match timeout_at(deadline, self.collect(&mut body, declared, deadline)).await {
+        let mut reading = pin!(self.collect(&mut body, declared, deadline));
+        if let Some(received) = soon(reading.as_mut()).await {
+            return received;
+        }
+        match timeout_at(deadline, reading).await {
             Ok(received) => received,
             Err(_elapsed) => Err(Error::Late(deadline - start)),
         }
@@ -112,6 +123,22 @@ impl Budget {
             Ok(Err(_)) | Err(_) => Err(Error::Busy),
         }
     }
+}
+
+/// What a body becomes when it is here already. hyper hands nothing over until it has been asked, so it is asked twice:
+/// most reviews then need no timer.
+async fn soon<F: Future>(mut reading: Pin<&mut F>) -> Option<F::Output> {
+    let mut is_asked = false;
+    poll_fn(|context| match reading.as_mut().poll(context) {
+        Poll::Ready(received) => Poll::Ready(Some(received)),
+        Poll::Pending if is_asked => Poll::Ready(None),
+        Poll::Pending => {
+            is_asked = true;
+            context.waker().wake_by_ref();
+            Poll::Pending
+        }
+    })
+    .await
 }
 
 /// Reads and drops a body that nobody wants. Whether it came to its end, so that another request can follow.

@@ -99,13 +99,15 @@ fn decided(
         (decision, reply)
     };
     // What the decision works on is its own: nothing half-changed outlives it.
-    let answer = match catch_unwind(AssertUnwindSafe(decide)) {
-        Ok(_) if Instant::now() >= deadline => return Judged::Late,
+    let decided = catch_unwind(AssertUnwindSafe(decide));
+    let ended = Instant::now();
+    let answer = match decided {
+        Ok(_) if ended >= deadline => return Judged::Late,
         Ok((decision, Ok(reply))) => {
             if let Some(lack) = decision.lack().filter(|_| may_ask) {
                 return Judged::Lacking(lack.clone());
             }
-            tell(app, &question, &decision, started.elapsed());
+            tell(app, &question, &decision, ended - started);
             Answer::json(StatusCode::OK, reply)
         }
         Ok((_, Err(error))) => {

@@ -57,11 +57,12 @@ impl Routes {
         &self.app.metrics
     }
 
-    /// Answers one request.
+    /// Answers one request. What few requests need is boxed here and below: a future that may be all of it is moved with
+    /// every request.
     pub(super) async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
         let answer = match route(&request) {
             Ok(route) => self.review(route, request.into_body()).await,
-            Err(answer) => unwanted(request, answer).await,
+            Err(answer) => Box::pin(unwanted(request, answer)).await,
         };
         if answer.status.as_u16() >= 400 {
             self.metrics().http_error(answer.status.as_u16());
@@ -70,15 +71,12 @@ impl Routes {
     }
 
     async fn review(&self, route: Route, body: Incoming) -> Answer {
-        let received = match self.budget.read(body, route.deadline).await {
+        let received = match self.budget.read(body, route.arrived, route.deadline).await {
             Ok(received) => received,
             Err(error) => return without_body(&error),
         };
         let judged = match self.judge(route, &received, None).await {
-            Judged::Lacking(set) => {
-                let answer = self.look(&set, route).await;
-                self.judge(route, &received, Some(Asked { name: set, answer })).await
-            }
+            Judged::Lacking(set) => Box::pin(self.judge_knowing(set, route, &received)).await,
             judged => judged,
         };
         match judged {
@@ -89,11 +87,21 @@ impl Routes {
         }
     }
 
+    async fn judge_knowing(&self, set: SetName, route: Route, received: &Received) -> Judged {
+        let answer = self.look(&set, route).await;
+        self.judge(route, received, Some(Asked { name: set, answer })).await
+    }
+
     async fn judge(&self, route: Route, received: &Received, asked: Option<Asked>) -> Judged {
-        let Route { endpoint, arrived, deadline } = route;
         if received.bytes.len() <= self.inline_body {
-            return judge(&self.app, endpoint, &received.bytes, deadline, asked.as_ref());
+            return judge(&self.app, route.endpoint, &received.bytes, route.deadline, asked.as_ref());
         }
+        Box::pin(self.judge_apart(route, received, asked)).await
+    }
+
+    /// Judges on a thread of its own, which can be given up in time.
+    async fn judge_apart(&self, route: Route, received: &Received, asked: Option<Asked>) -> Judged {
+        let Route { endpoint, arrived, deadline } = route;
         let app = Arc::clone(&self.app);
         let deciding = Arc::clone(&self.deciding);
         let apart = received.clone();
@@ -182,13 +190,21 @@ fn timeout(query: &str) -> Result<Duration, Answer> {
     let Some(text) = query.split('&').find_map(|pair| pair.strip_prefix("timeout=")) else {
         return Ok(DEFAULT_TIMEOUT);
     };
-    match text.parse::<SignedDuration>().ok().and_then(|duration| Duration::try_from(duration).ok()) {
+    match duration(text) {
         Some(duration) if !duration.is_zero() => Ok(duration.min(MAX_TIMEOUT)),
         _ => {
             let sentence = format!("The timeout {text:?} does not read; write it as 10s, 500ms or 1m30s.");
             Err(Answer::text(StatusCode::BAD_REQUEST, sentence))
         }
     }
+}
+
+fn duration(text: &str) -> Option<Duration> {
+    // As nearly every one is, and read in a fraction of the time.
+    let seconds = text.strip_suffix('s').and_then(|seconds| seconds.parse().ok());
+    seconds.map(Duration::from_secs).or_else(|| {
+        text.parse::<SignedDuration>().ok().and_then(|duration| Duration::try_from(duration).ok())
+    })
 }
 
 /// The connection is kept where the body that belongs to the answer can be had out of the way.

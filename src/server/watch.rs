@@ -68,22 +68,23 @@ impl<'a> Watch<'a> {
             self.progress.probe();
             return Step::Again;
         }
-        self.observe();
         let step = self.step(context);
         self.leaving = step == Step::Leave;
         step
     }
 
-    fn observe(&mut self) {
-        let now = (self.progress.activity(), self.progress.requests());
-        if now != self.seen {
-            self.seen = now;
-            self.since = Instant::now();
+    fn observe(&mut self, now: Instant) {
+        let seen = (self.progress.activity(), self.progress.requests());
+        if seen != self.seen {
+            self.seen = seen;
+            self.since = now;
             self.room = None;
         }
     }
 
     fn step(&mut self, context: &mut Context<'_>) -> Step {
+        let mut now = Instant::now();
+        self.observe(now);
         let (activity, requests) = self.seen;
         let idle = activity == Activity::Idle;
         if self.closing_since.is_some() && idle && requests > 0 && !self.progress.has_pending() {
@@ -95,7 +96,7 @@ impl<'a> Watch<'a> {
             {
                 return Step::Leave;
             }
-            let (now, due) = (Instant::now(), self.due());
+            let due = self.due(now);
             if now >= due {
                 match activity {
                     Activity::Head => return Step::HeadLate,
@@ -113,11 +114,12 @@ impl<'a> Watch<'a> {
             if self.timer.as_mut().poll(context).is_pending() {
                 return Step::Wait;
             }
+            now = Instant::now();
         }
     }
 
     /// When to look again at the latest.
-    fn due(&self) -> Instant {
+    fn due(&self, now: Instant) -> Instant {
         let Settings { idle_timeout, body_timeout, .. } = self.gate.settings;
         match (self.seen.0, self.closing_since) {
             (Activity::Head, _) => self.since + body_timeout,
@@ -125,7 +127,7 @@ impl<'a> Watch<'a> {
             (Activity::Idle, None) if self.room.is_none() => self.since + SETTLED.min(idle_timeout),
             (Activity::Idle, None) => self.since + idle_timeout,
             // Its answer has time limits of its own.
-            (Activity::Busy, _) => Instant::now() + idle_timeout,
+            (Activity::Busy, _) => now + idle_timeout,
         }
     }
 }
