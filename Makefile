@@ -40,7 +40,7 @@ sbom: ## What the binary is made of, as CycloneDX: target/podwright.cdx.json
 reproducible: ## Whether two builds in two places give one binary, bit for bit
 	tests/reproducible
 
-bench: ## What reviews and scans take, as ratios to a webhook that does nothing and to the parser alone
+bench: ## What reviews, starts and scans take, as ratios to a webhook that does nothing and to the parser alone
 	cargo bench --locked --bench admission --bench scan
 
 optimized: ## A static binary nearly as fast as a release, for tests of the image and under load; prints its path

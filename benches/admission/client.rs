@@ -32,10 +32,14 @@ impl Certificates {
         Self { certificate: file("tls.crt"), key: file("tls.key"), folder }
     }
 
+    /// Whom their clients trust.
+    pub(crate) fn authority_pem(&self) -> String {
+        fs::read_to_string(self.folder.path().join("ca.crt")).unwrap()
+    }
+
     fn connector(&self) -> TlsConnector {
         let mut roots = RootCertStore::empty();
-        let pem = fs::read(self.folder.path().join("ca.crt")).unwrap();
-        roots.add(CertificateDer::from_pem_slice(&pem).unwrap()).unwrap();
+        roots.add(CertificateDer::from_pem_slice(self.authority_pem().as_bytes()).unwrap()).unwrap();
         let mut config = ClientConfig::builder_with_protocol_versions(&[&rustls::version::TLS13])
             .with_root_certificates(roots)
             .with_no_client_auth();
@@ -58,10 +62,10 @@ impl Target {
     }
 
     /// One answer over a connection of its own.
-    pub(crate) async fn ask_once(&self, request: &[u8]) -> Vec<u8> {
-        let mut connection = self.connect().await.unwrap();
-        let body = connection.ask(request).await.unwrap();
-        connection.answer[body..].to_vec()
+    pub(crate) async fn try_ask_once(&self, request: &[u8]) -> io::Result<Vec<u8>> {
+        let mut connection = self.connect().await?;
+        let body = connection.ask(request).await?;
+        Ok(connection.answer[body..].to_vec())
     }
 
     pub(crate) async fn connect(&self) -> io::Result<Connection> {

@@ -1,15 +1,21 @@
 //! The servers as processes: started, kept to a CPU of their own, and watched through `/proc`.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::io::{BufRead as _, BufReader};
+use std::io::{self, BufRead as _, BufReader};
 use std::net::{SocketAddr, TcpListener};
 use std::process::{Child, Command, Stdio};
 use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
 use crate::client::{Certificates, Target};
 use crate::null;
+
+/// How long a server may take until it answers.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Keeps this process to the first CPU, where `taskset` is and there is a second one for the servers.
 pub(crate) fn pin_to_first() -> bool {
@@ -32,38 +38,69 @@ fn is_pinning() -> bool {
 pub(crate) struct Server {
     child: Child,
     pub(crate) target: Target,
+    /// Where Podwright says that it is ready.
+    admin: Option<SocketAddr>,
+    started: Instant,
 }
 
 impl Server {
-    /// The real one, with the policies that ship with it.
-    pub(crate) async fn podwright(certificates: &Certificates) -> Self {
+    /// The real one, in its default settings but for these flags.
+    pub(crate) fn podwright(certificates: &Certificates, flags: &[OsString]) -> Self {
         let [listen, admin_listen] = free_addresses();
         let mut command = command(env!("CARGO_BIN_EXE_podwright"));
-        command.args(["serve", "--no-cluster", "--log-level", "error"]);
+        command.arg("serve").args(flags);
         command.args(["--listen", &listen.to_string(), "--admin-listen", &admin_listen.to_string()]);
         command.arg("--tls-cert").arg(&certificates.certificate).arg("--tls-key").arg(&certificates.key);
-        let child = command.stdout(Stdio::null()).spawn().unwrap();
-        let mut server = Self { child, target: Target::new(listen, certificates) };
-        let deadline = Instant::now() + Duration::from_secs(10);
-        while server.target.connect().await.is_err() {
-            let ended = server.child.try_wait().unwrap();
-            assert!(
-                ended.is_none() && Instant::now() < deadline,
-                "podwright serve does not serve: {ended:?}"
-            );
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        server
+        // Its log costs it what it costs in a container; who reads it is nobody's concern here.
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        let started = Instant::now();
+        let (child, target) = (command.spawn().unwrap(), Target::new(listen, certificates));
+        Self { child, target, admin: Some(admin_listen), started }
     }
 
     /// The null server, with answers of this size.
-    pub(crate) async fn null(certificates: &Certificates, answer_bytes: usize) -> Self {
+    pub(crate) fn null(certificates: &Certificates, answer_bytes: usize) -> Self {
         let mut command = command(std::env::current_exe().unwrap());
         command.arg(null::ARGUMENT).arg(&certificates.certificate).arg(&certificates.key);
-        let mut child = command.arg(answer_bytes.to_string()).stdout(Stdio::piped()).spawn().unwrap();
+        command.arg(answer_bytes.to_string()).stdout(Stdio::piped());
+        let started = Instant::now();
+        let mut child = command.spawn().unwrap();
         let mut address = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut address).unwrap();
-        Self { child, target: Target::new(address.trim().parse().unwrap(), certificates) }
+        let target = Target::new(address.trim().parse().unwrap(), certificates);
+        Self { child, target, admin: None, started }
+    }
+
+    /// Asks until there is an answer that will do; what it was, and how long after the start of the process it came.
+    pub(crate) async fn answered(
+        &mut self,
+        request: &[u8],
+        will_do: impl Fn(&[u8]) -> bool,
+    ) -> (Vec<u8>, Duration) {
+        let mut last = None;
+        while self.started.elapsed() < PATIENCE {
+            match self.target.try_ask_once(request).await {
+                Ok(answer) if will_do(&answer) => return (answer, self.started.elapsed()),
+                Ok(answer) => last = Some(String::from_utf8_lossy(&answer).into_owned()),
+                Err(_) => {}
+            }
+            assert!(self.child.try_wait().unwrap().is_none(), "the server has ended");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        panic!("no answer that will do within {PATIENCE:?}; the last was {last:?}");
+    }
+
+    /// Waits until Podwright knows its whole cluster.
+    pub(crate) async fn synced(&mut self) {
+        let address = self.admin.expect("only Podwright knows a cluster");
+        while self.started.elapsed() < PATIENCE {
+            if is_ready(address).await.unwrap_or(false) {
+                return;
+            }
+            assert!(self.child.try_wait().unwrap().is_none(), "the server has ended");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("the cluster is not known within {PATIENCE:?}");
     }
 
     /// The CPU time that all of its threads have taken.
@@ -78,8 +115,17 @@ impl Server {
 
     /// Its resident memory.
     pub(crate) fn resident_mib(&self) -> f64 {
+        self.memory("VmRSS:")
+    }
+
+    /// The most that it ever was.
+    pub(crate) fn peak_mib(&self) -> f64 {
+        self.memory("VmHWM:")
+    }
+
+    fn memory(&self, field: &str) -> f64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(field)).unwrap();
         line.trim().trim_end_matches(" kB").parse::<f64>().unwrap() / 1024.0
     }
 }
@@ -89,6 +135,14 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+async fn is_ready(address: SocketAddr) -> io::Result<bool> {
+    let mut tcp = TcpStream::connect(address).await?;
+    tcp.write_all(b"GET /readyz HTTP/1.1\r\nhost: localhost\r\n\r\n").await?;
+    let mut answer = String::new();
+    tcp.read_to_string(&mut answer).await?;
+    Ok(answer.starts_with("HTTP/1.1 200"))
 }
 
 /// `taskset` becomes the program that it starts: the child's id is the server's.

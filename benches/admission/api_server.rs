@@ -1,0 +1,99 @@
+//! The way through a real API server: dry-run creations of one Pod, with no webhook, with one that does nothing, and
+//! with Podwright, which gives the Pod a Filebeat sidecar.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tokio::net::TcpListener;
+
+use crate::Plan;
+use crate::api::{Api, Namespace};
+use crate::client::Certificates;
+use crate::control_plane::{self, ControlPlane, HOW_TO_GET_IT};
+use crate::null;
+use crate::report::{Figures, Report};
+use crate::reviews::with_logs;
+use crate::webhook::{Endpoint, Registering, Registration, Webhook};
+
+const CLIENTS: [(&str, usize); 2] = [("1 client", 1), ("8 clients", 8)];
+
+pub(crate) fn measure(plan: &Plan, report: &mut Report) {
+    let Some(binaries) = control_plane::binaries() else {
+        return println!("Through the API server: skipped, for want of one: {HOW_TO_GET_IT}.\n");
+    };
+    let control_plane = match ControlPlane::start(&binaries) {
+        Ok(control_plane) => control_plane,
+        Err(error) => return println!("Through the API server: skipped, it does not start: {error}\n"),
+    };
+    let api = control_plane.api();
+    let kubeconfig = control_plane.kubeconfig();
+    let webhook = Webhook::start(api, &["--kubeconfig", kubeconfig.to_str().unwrap()]).unwrap();
+    let is_injected = |pod: &Value| pod.to_string().contains("podwright-filebeat");
+    let _podwright = register(api, "podwright", webhook.endpoint(), is_injected);
+    let nothing = Nothing::start(api);
+    let _nothing = register(api, "nothing", &nothing.endpoint, |_| nothing.asked.load(Ordering::Relaxed) > 0);
+
+    report.api_server(control_plane.version());
+    for (label, clients) in CLIENTS {
+        let [none, nothing, podwright] = [&[][..], &["nothing"], &["podwright"]].map(|labels| {
+            let samples = create(plan, clients, &kubeconfig, &api.namespace(labels), api);
+            Figures::of_latencies(samples)
+        });
+        report.creations(label, [none, nothing, podwright]);
+    }
+    println!();
+}
+
+fn register(api: &Api, name: &str, endpoint: &Endpoint, in_force: impl Fn(&Value) -> bool) -> Registration {
+    let registering =
+        Registering { name, label: name, endpoint, failure_policy: "Fail", reinvocation_policy: "Never" };
+    registering.register(api, &with_logs("default"), in_force).unwrap()
+}
+
+/// How long each creation takes, over all clients, each over a connection of its own.
+fn create(plan: &Plan, clients: usize, kubeconfig: &Path, namespace: &Namespace, api: &Api) -> Vec<Duration> {
+    let pod = with_logs(namespace.name());
+    let path = format!("{}?dryRun=All", namespace.path("/api/v1", "pods"));
+    let text = std::fs::read_to_string(kubeconfig).unwrap();
+    let creating = || {
+        let api = Api::new(&text, api.runtime().clone()).unwrap();
+        let create = || {
+            let begun = Instant::now();
+            api.create(&path, &pod).unwrap();
+            begun.elapsed()
+        };
+        // The first few open connections.
+        for _ in 0..plan.creations / 10 {
+            create();
+        }
+        (0..plan.creations).map(|_| create()).collect::<Vec<_>>()
+    };
+    thread::scope(|scope| {
+        let running: Vec<_> = (0..clients).map(|_| scope.spawn(creating)).collect();
+        running.into_iter().flat_map(|client| client.join().unwrap()).collect()
+    })
+}
+
+/// A webhook that agrees to everything.
+struct Nothing {
+    endpoint: Endpoint,
+    asked: Arc<AtomicUsize>,
+    _certificates: Certificates,
+}
+
+impl Nothing {
+    fn start(api: &Api) -> Self {
+        let certificates = Certificates::make();
+        let acceptor = null::acceptor(&certificates.certificate, &certificates.key);
+        let listener = api.runtime().block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+        let url = format!("https://{}/", listener.local_addr().unwrap());
+        let asked = Arc::new(AtomicUsize::new(0));
+        api.runtime().spawn(null::agree(listener, acceptor, Arc::clone(&asked)));
+        let endpoint = Endpoint { url, authority: certificates.authority_pem() };
+        Self { endpoint, asked, _certificates: certificates }
+    }
+}
