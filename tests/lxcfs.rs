@@ -24,7 +24,7 @@ use podwright::pod::{Pod, Workload};
 use podwright::policy::Subject;
 use podwright::policy_set::PolicySet;
 use podwright::view::View;
-use serde_json::{Value, json};
+use serde_json::json;
 use tempfile::TempDir;
 
 /// What one trial runs.
@@ -217,7 +217,7 @@ impl Node {
             .map(|mount| {
                 let volume = pod.volume(mount.volume()).unwrap();
                 let source = volume.source("hostPath").unwrap();
-                let field = |name: &str| source.get(name).and_then(Value::as_str).unwrap();
+                let field = |name: &str| source.get(name).and_then(podwright::pod::Node::as_str).unwrap();
                 let host = PathBuf::from(field("path"));
                 // What the kubelet asks before it mounts.
                 assert_eq!(host.is_dir(), field("type") == "Directory", "{host:?}");

@@ -6,11 +6,9 @@
 //!
 //! Source: `EphemeralContainers` in `staging/src/k8s.io/api/core/v1/types.go` of Kubernetes 1.16 to 1.21.
 
-use serde_json::Value;
-
 use super::judge::violations;
 use super::{Decision, Endpoint, Question};
-use crate::pod::{Pod, Workload};
+use crate::pod::{Node, Pod, Workload};
 use crate::policy::Subject;
 use crate::policy_set::PolicySet;
 use crate::validators::{Finding, Policy};
@@ -52,8 +50,8 @@ pub(super) fn decide(
     Decision { workload: Some(subject.workload), ..decision.conclude(&policies.generation) }
 }
 
-fn containers(object: &Pod) -> Option<&Value> {
-    object.as_value().get(FIELD)
+fn containers(object: &Pod) -> Option<Node<'_>> {
+    object.node().get(FIELD)
 }
 
 fn finding() -> Finding {

@@ -48,7 +48,7 @@ pub(super) fn mutate(policies: &PolicySet, subject: &Subject<'_>, decision: &mut
             Some(rejection) => decision.rejections.push(rejection),
         }
         if decision.fault.is_some()
-            && let Err(error) = v1::Pod::deserialize(subject.pod.as_value())
+            && let Err(error) = v1::Pod::deserialize(subject.pod.node().to_value())
         {
             // Edits of what is no Pod have no place in it. The API server sends none; a file may hold one.
             *decision = Decision::nonsense(&format!("reading the Pod: {error}"));

@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde_json::Value;
 
 use super::volume::PersistentVolume;
 use super::{Decision, admit, misplaced};
 use crate::mutators::{Rejection, annotations};
-use crate::pod::{Object, Pod, Workload};
+use crate::pod::{Node, Object, Pod, Workload};
 use crate::policy::Subject;
 use crate::policy_set::PolicySet;
 use crate::validators::Violation;
@@ -48,7 +47,7 @@ impl Offline {
     pub fn case<'a>(&'a self, object: &'a Object<'a>) -> Option<Case<'a>> {
         let (template, pod) = object.pod()?;
         let namespace = object.metadata("namespace").unwrap_or(&self.namespace);
-        let whole = || Pod::from_value(object.value.clone()).ok();
+        let whole = || Pod::from_value(object.value).ok();
         let whole = if template.is_empty() { None } else { whole() };
         Some(Case { object, namespace, template, workload: object.workload(&pod), pod, whole })
     }
@@ -105,16 +104,16 @@ impl Case<'_> {
 
 /// Annotations of ours that are no strings, as `true` without quotes is none: the API server refuses them.
 fn unquoted(pod: &Pod) -> Vec<Rejection> {
-    let annotations = pod.as_value().pointer("/metadata/annotations").and_then(Value::as_object);
+    let annotations = pod.node().at(["metadata", "annotations"]).and_then(Node::as_object);
     let is_ours = |key: &str| key.split('/').next().is_some_and(|domain| domain.ends_with(annotations::ROOT));
     annotations
         .into_iter()
         .flatten()
         .filter(|(key, value)| is_ours(key) && !value.is_string())
         .map(|(key, value)| {
-            let quoted = match value {
-                Value::Bool(_) | Value::Number(_) => format!("; write it in quotes: \"{value}\""),
-                _ => String::new(),
+            let quoted = match (value.as_bool(), value.number()) {
+                (None, None) => String::new(),
+                _ => format!("; write it in quotes: \"{value}\""),
             };
             Rejection::new(format!("annotation {key}"), format!("{value} is no string{quoted}"))
         })

@@ -4,13 +4,12 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use kube::Client;
-use serde_json::Value;
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep};
 
 use super::Fold;
 use crate::cluster::list::{Error, Page, Pages};
-use crate::pod::{Object, Pod, Workload};
+use crate::pod::{Node, Object, Pod, Workload};
 
 /// The Pods that live, before the workloads that may have none.
 const PODS: &str = "/api/v1/pods";
@@ -141,7 +140,7 @@ struct Seen {
 impl Seen {
     /// Whether this is the first Pod of its kind.
     fn is_new(&mut self, object: &Object<'_>) -> bool {
-        let Ok(pod) = Pod::from_value(object.value.clone()) else { return false };
+        let Ok(pod) = Pod::from_value(object.value) else { return false };
         let workload = Workload::of(&pod);
         self.workloads.insert((namespace(object), workload.kind, workload.name));
         copied_by(&pod).is_none_or(|controller| self.controllers.insert(controller))
@@ -159,7 +158,7 @@ fn namespace(object: &Object<'_>) -> String {
 /// The uid of a controller whose Pods are all alike. Those of a StatefulSet have addresses of their own.
 fn copied_by(pod: &Pod) -> Option<String> {
     let controller = pod.controller()?;
-    let text = |field: &str| controller.get(field).and_then(Value::as_str);
+    let text = |field: &str| controller.get(field).and_then(Node::as_str);
     let is_alike = matches!(text("kind")?, "ReplicaSet" | "DaemonSet" | "Job");
     is_alike.then(|| text("uid").map(str::to_owned)).flatten()
 }
