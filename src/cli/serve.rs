@@ -192,7 +192,8 @@ fn serve(args: &Args, logs: &Logs) -> anyhow::Result<()> {
     registry.register("podwright_log_lines_lost", "Log lines that stderr did not take", logs.lost());
     let every = args.reloading.reload_interval;
     let serving = args.certificates.load(every, &mut registry)?;
-    let tls = tls::server_config(serving.certificate).context("setting up TLS")?;
+    let (clients, _watch) = args.certificates.clients(every, &mut registry)?;
+    let tls = tls::server_config_for(serving.certificate, clients).context("setting up TLS")?;
     let policies = match args.deciding.watch_policies {
         true => Policies::none(&mut registry),
         false => policies::load(&args.deciding.policies, every, &mut registry)?,
@@ -219,7 +220,7 @@ fn serve(args: &Args, logs: &Logs) -> anyhow::Result<()> {
         let scanning = scanner.as_ref().zip(watch.as_ref()).map(|(scanner, watch)| {
             let known = policies::loaded(watched.as_ref());
             let known = watch.synced().then(|()| known);
-            scanner.start(args.deciding.kubeconfig.clone(), known, stores, stop.clone())
+            scanner.start(args.deciding.access(), known, stores, stop.clone())
         });
         let keep = |unstarted| args.keep(unstarted, client.as_ref(), &health, cluster_metrics.clone());
         let kept = serving.self_managed.map(keep).transpose()?;
@@ -252,6 +253,13 @@ fn serve(args: &Args, logs: &Logs) -> anyhow::Result<()> {
     Ok(())
 }
 
+impl Deciding {
+    /// The cluster's kubeconfig, and the namespace of what is ours in it.
+    fn access(&self) -> (Option<PathBuf>, Option<String>) {
+        (self.kubeconfig.clone(), self.namespace.clone())
+    }
+}
+
 impl Args {
     /// A client for the cluster, if one is given or is around us.
     async fn client(&self) -> anyhow::Result<Option<kube::Client>> {
@@ -264,7 +272,7 @@ impl Args {
             tracing::info!("no cluster is watched; what needs to know it takes the cautious way");
             return Ok(None);
         }
-        Ok(Some(cluster::connect(kubeconfig.as_deref()).await?))
+        Ok(Some(cluster::connect(kubeconfig.as_deref(), self.deciding.namespace.as_deref()).await?))
     }
 
     /// Keeps a certificate in the cluster.
@@ -277,8 +285,7 @@ impl Args {
     ) -> anyhow::Result<Kept> {
         let client =
             client.context("keeping the certificate: there is no cluster; name one by --kubeconfig")?;
-        let namespace = self.deciding.namespace.as_deref().unwrap_or_else(|| client.default_namespace());
-        Ok(self.certificates.keep(unstarted, client, namespace, health, metrics))
+        Ok(self.certificates.keep(unstarted, client, health, metrics))
     }
 
     fn settings(&self) -> Settings {

@@ -74,11 +74,12 @@ pub enum Error {
     },
 }
 
-/// A client for the cluster that a kubeconfig names, or for the one that this Pod runs in. Nothing is sent yet.
+/// A client for the cluster that a kubeconfig names, or for the one that this Pod runs in; `namespace` is that of
+/// Podwright's own objects, unless it is the kubeconfig's or the Pod's. Nothing is sent yet.
 ///
 /// # Errors
 /// When the kubeconfig or the service account cannot be read, or gives no client.
-pub async fn connect(kubeconfig: Option<&Path>) -> Result<Client, Error> {
+pub async fn connect(kubeconfig: Option<&Path>, namespace: Option<&str>) -> Result<Client, Error> {
     let mut config = match kubeconfig {
         None => Config::incluster()?,
         Some(path) => {
@@ -88,6 +89,9 @@ pub async fn connect(kubeconfig: Option<&Path>) -> Result<Client, Error> {
             Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(failed)?
         }
     };
+    if let Some(namespace) = namespace {
+        namespace.clone_into(&mut config.default_namespace);
+    }
     config.read_timeout = Some(SILENCE);
     config.reset_reader_on_write = true;
     let url = config.cluster_url.to_string();
@@ -100,7 +104,7 @@ pub async fn connect(kubeconfig: Option<&Path>) -> Result<Client, Error> {
 /// When there is none, or it gives no client.
 pub async fn connect_as_kubectl(kubeconfig: Option<&Path>) -> Result<Client, Error> {
     if kubeconfig.is_some() {
-        return connect(kubeconfig).await;
+        return connect(kubeconfig, None).await;
     }
     let config = Config::infer().await?;
     let url = config.cluster_url.to_string();

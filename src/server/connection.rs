@@ -82,6 +82,7 @@ fn reason(error: &io::Error) -> &'static str {
             | Alert::DecryptError,
         )) => "client_certificate_check",
         Some(TlsError::AlertReceived(_)) => "client_alert",
+        Some(TlsError::NoCertificatesPresented | TlsError::InvalidCertificate(_)) => "client_not_trusted",
         Some(TlsError::InvalidMessage(_)) => "not_tls",
         Some(TlsError::PeerIncompatible(_)) => "incompatible",
         Some(TlsError::NoApplicationProtocol) => "application_protocol",

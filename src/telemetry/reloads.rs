@@ -46,6 +46,20 @@ impl Reloads {
         Self::register(registry, metrics)
     }
 
+    /// For the authorities of clients.
+    #[must_use]
+    pub fn of_client_authorities(registry: &mut Registry) -> Self {
+        let changes =
+            "Changes of the file of clients' authorities; after a failure the last good ones stay in force";
+        let successful = "Whether the authorities of clients, as they were last found, are in force";
+        let metrics = [
+            ("podwright_client_ca_reloads", changes),
+            ("podwright_client_ca_last_reload_successful", successful),
+            ("podwright_client_ca_last_reload_success_timestamp", "When those in force were loaded"),
+        ];
+        Self::register(registry, metrics)
+    }
+
     /// Registers each under its name, with what it tells.
     fn register(registry: &mut Registry, metrics: [(&'static str, &'static str); 3]) -> Self {
         let reloads = Self::default();

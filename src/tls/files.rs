@@ -60,6 +60,14 @@ pub enum Error {
         /// Why.
         source: rustls::Error,
     },
+    /// What should be an authority cannot be one.
+    #[error("reading {path:?}: {reason}; expected certificates of authorities")]
+    Authority {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
     /// The certificate is not valid now, and the one that is served is.
     #[error("reading {path:?}: the certificate is valid {validity}, which is not now")]
     NotValid {

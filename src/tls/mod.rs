@@ -1,5 +1,6 @@
 //! Serving over TLS: where certificates come from, and the one configuration that serves them.
 
+pub mod clients;
 pub mod files;
 mod issue;
 pub mod local;
@@ -13,7 +14,8 @@ mod validity;
 use std::sync::Arc;
 
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
-use rustls::server::NoServerSessionStorage;
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{NoClientAuth, NoServerSessionStorage};
 use rustls::sign::CertifiedKey;
 use rustls::version::{TLS12, TLS13};
 use rustls::{ServerConfig, SupportedProtocolVersion};
@@ -38,9 +40,20 @@ pub fn install_provider() {
 /// # Errors
 /// Never in practice: the provider supports both versions.
 pub fn server_config(certificate: Arc<RotatingCertificate>) -> Result<ServerConfig, rustls::Error> {
+    server_config_for(certificate, Arc::new(NoClientAuth))
+}
+
+/// The same, for clients that `clients` accepts.
+///
+/// # Errors
+/// Never in practice: the provider supports both versions.
+pub fn server_config_for(
+    certificate: Arc<RotatingCertificate>,
+    clients: Arc<dyn ClientCertVerifier>,
+) -> Result<ServerConfig, rustls::Error> {
     let mut config = ServerConfig::builder_with_provider(Arc::new(provider()))
         .with_protocol_versions(&VERSIONS)?
-        .with_no_client_auth()
+        .with_client_cert_verifier(clients)
         .with_cert_resolver(certificate);
     // An API server would negotiate HTTP/2 with a webhook on a loopback host.
     config.alpn_protocols = vec![b"http/1.1".to_vec()];

@@ -87,6 +87,8 @@ impl ControlPlane {
                 format!("--tls-cert-file={}", path("api.crt")),
                 format!("--tls-private-key-file={}", path("api.key")),
                 format!("--token-auth-file={}", path("tokens.csv")),
+                // Shows a certificate to webhooks that ask for one.
+                format!("--admission-control-config-file={}", path("admission")),
                 "--authorization-mode=RBAC".to_owned(),
                 "--service-account-issuer=https://kubernetes.default.svc".to_owned(),
                 format!("--service-account-key-file={}", path("service-account.pub")),
@@ -163,6 +165,11 @@ impl ControlPlane {
         self.dir.path().join("kubeconfig")
     }
 
+    /// The authority of the certificate that the API server shows to webhooks, as a file.
+    pub(crate) fn client_authority(&self) -> PathBuf {
+        self.dir.path().join("client-ca.crt")
+    }
+
     /// Stops the API server as a crash does, and starts it again at the same address with the same data.
     pub(crate) fn restart_api_server(&self) -> Result<(), String> {
         let mut api_server = self.api_server.lock().unwrap();
@@ -227,7 +234,33 @@ fn write_credentials(dir: &Path, api_port: u16) -> Result<(), String> {
             "certificate-authority": dir.join("ca.crt"),
         }}],
     });
+    let client_authority = Authority::new("clients");
+    let (client_certificate, client_key) = client_authority.issue_for_client();
+    let webhooks = json!({
+        "apiVersion": "v1",
+        "kind": "Config",
+        "users": [{"name": "*", "user": {
+            "client-certificate": dir.join("client.crt"), "client-key": dir.join("client.key"),
+        }}],
+    });
+    let plugin = |name: &str| {
+        json!({"name": name, "configuration": {
+            "apiVersion": "apiserver.config.k8s.io/v1",
+            "kind": "WebhookAdmissionConfiguration",
+            "kubeConfigFile": dir.join("webhooks"),
+        }})
+    };
+    let admission = json!({
+        "apiVersion": "apiserver.config.k8s.io/v1",
+        "kind": "AdmissionConfiguration",
+        "plugins": [plugin("MutatingAdmissionWebhook"), plugin("ValidatingAdmissionWebhook")],
+    });
     let files = [
+        ("client-ca.crt", client_authority.pem()),
+        ("client.crt", client_certificate),
+        ("client.key", client_key),
+        ("webhooks", webhooks.to_string()),
+        ("admission", admission.to_string()),
         ("ca.crt", authority.pem()),
         ("api.crt", certificate),
         ("api.key", key),

@@ -7,6 +7,7 @@
 
 mod api;
 mod balancer;
+mod client_ca;
 mod control_plane;
 mod corpus;
 mod fixed_ip;
@@ -85,6 +86,10 @@ const TRIALS: &[Row] = &[
     (
         "policies that are custom resources decide, and their status says what became of them",
         policies::decide,
+    ),
+    (
+        "with --client-ca the API server is answered, and nobody without a certificate",
+        client_ca::only_the_api_server,
     ),
     ("without the webhook, Fail refuses a Pod and Ignore lets it through", outage::failure_policies),
 ];

@@ -22,9 +22,18 @@ impl Authority {
 
     /// A serving certificate for 127.0.0.1 and its key, as PEM.
     pub(crate) fn issue(&self) -> (String, String) {
+        self.issue_for(ExtendedKeyUsagePurpose::ServerAuth)
+    }
+
+    /// A certificate for a client and its key, as PEM.
+    pub(crate) fn issue_for_client(&self) -> (String, String) {
+        self.issue_for(ExtendedKeyUsagePurpose::ClientAuth)
+    }
+
+    fn issue_for(&self, usage: ExtendedKeyUsagePurpose) -> (String, String) {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(["127.0.0.1".to_owned(), "localhost".to_owned()]).unwrap();
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        params.extended_key_usages = vec![usage];
         (params.signed_by(&key, &self.0).unwrap().pem(), key.serialize_pem())
     }
 }

@@ -146,6 +146,7 @@ fn what_cannot_be_done_is_said_and_ends_with_2() {
         (&["serve"][..], "none is given; give --tls-cert and --tls-key, --self-managed to keep"),
         (&["serve", "--tls-cert=a"], "--tls-key <FILE>"),
         (&["serve", "--local", "--tls-cert=a", "--tls-key=b"], "cannot be used with"),
+        (&["serve", "--local", "--client-ca=missing.crt"], "reading \\\"missing.crt\\\": No such file"),
         (&["serve", "--self-managed", "--local"], "cannot be used with"),
         (&["serve", "--self-managed", "--tls-cert=a", "--tls-key=b"], "cannot be used with"),
         (&["serve", "--self-managed", "--no-cluster"], "cannot be used with"),

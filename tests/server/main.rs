@@ -12,6 +12,7 @@
 
 mod admin;
 mod audit;
+mod clients;
 mod command;
 mod connections;
 mod drain;

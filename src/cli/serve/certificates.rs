@@ -11,6 +11,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use jiff::Timestamp;
 use prometheus_client::registry::Registry;
+use rustls::server::NoClientAuth;
+use rustls::server::danger::ClientCertVerifier;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
@@ -22,6 +24,8 @@ use crate::cluster::secret::Place;
 use crate::cluster::webhooks::Ours;
 use crate::input::watch::{Watch, watch};
 use crate::server::Health;
+use crate::telemetry::Reloads;
+use crate::tls::clients::{self, ClientAuthorities};
 use crate::tls::local::{self, Local};
 use crate::tls::reload::{CertificateFiles, Found};
 use crate::tls::{AuthorityMetrics, Metrics, RotatingCertificate};
@@ -64,6 +68,9 @@ pub(super) struct Certificates {
     /// A further DNS name or address that the certificate of --self-managed is for; may be given again
     #[arg(long, value_name = "NAME", env = "PODWRIGHT_TLS_NAME", value_parser = tls_name, value_delimiter = ',')]
     tls_name: Vec<String>,
+    /// Answer only clients whose certificate one of these authorities has signed, PEM [default: everybody]
+    #[arg(long, value_name = "FILE", env = "PODWRIGHT_CLIENT_CA")]
+    client_ca: Option<PathBuf>,
 }
 
 /// The certificate that is served.
@@ -132,19 +139,35 @@ impl Certificates {
         }
     }
 
+    /// What asks clients for a certificate by the authorities of a file, which is looked at every so often for as long as
+    /// the second result lives.
+    pub(super) fn clients(
+        &self,
+        every: Duration,
+        registry: &mut Registry,
+    ) -> anyhow::Result<(Arc<dyn ClientCertVerifier>, Option<Watch>)> {
+        let Some(path) = &self.client_ca else { return Ok((Arc::new(NoClientAuth), None)) };
+        let found = clients::Found::read(path);
+        let fingerprint = found.fingerprint();
+        let clients = Arc::new(found.first()?);
+        let reloads = Reloads::of_client_authorities(registry);
+        let file = ClientAuthorities { path: path.clone(), clients: Arc::clone(&clients), reloads };
+        let watch = watch(file, fingerprint, every).context("watching the authorities of clients")?;
+        Ok((clients, Some(watch)))
+    }
+
     /// Keeps the certificate in the cluster for as long as the result lives. The server is not ready before there is
     /// one.
     pub(super) fn keep(
         &self,
         unstarted: Unstarted,
         client: &kube::Client,
-        namespace: &str,
         health: &Arc<Health>,
         cluster_metrics: cluster::Metrics,
     ) -> Kept {
         health.block(NO_CERTIFICATE);
         let Unstarted { served, metrics, authority_metrics } = unstarted;
-        let (service, namespace) = (self.service.clone(), namespace.to_owned());
+        let (service, namespace) = (self.service.clone(), client.default_namespace().to_owned());
         let names = ["", ".NS", ".NS.svc", ".NS.svc.cluster.local"]
             .map(|domain| format!("{service}{}", domain.replace("NS", &namespace)));
         let had = CancellationToken::new();

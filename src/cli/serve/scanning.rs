@@ -66,7 +66,7 @@ impl Scanner {
     /// Scans, once the cluster is known, until `stop`.
     pub(super) fn start(
         &self,
-        kubeconfig: Option<PathBuf>,
+        (kubeconfig, namespace): (Option<PathBuf>, Option<String>),
         synced: impl Future<Output = ()> + Send + 'static,
         (policies, views): (PolicyStore, ViewStore),
         stop: CancellationToken,
@@ -74,7 +74,7 @@ impl Scanner {
         let (every, metrics) = (self.every, self.metrics.clone());
         self.runtime.spawn(async move {
             // A client works on the threads that it was made on.
-            let client = match cluster::connect(kubeconfig.as_deref()).await {
+            let client = match cluster::connect(kubeconfig.as_deref(), namespace.as_deref()).await {
                 Ok(client) => client,
                 Err(error) => {
                     tracing::error!(%error, "the cluster is not scanned");
