@@ -75,7 +75,8 @@ impl Image {
 
     /// The program in the image, as its user, with nothing but the image around it.
     fn chroot(&self) -> Command {
-        let mut command = Command::new("chroot");
+        // By its path, as nothing of our environment is to reach what runs.
+        let mut command = Command::new("/usr/sbin/chroot");
         command.arg("--userspec=65532:65532").arg(&self.mount).arg("/podwright").env_clear();
         command
     }
