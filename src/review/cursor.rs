@@ -46,7 +46,8 @@ impl<'a> Cursor<'a> {
     pub(super) fn string(&mut self) -> Option<&'a str> {
         self.pass(b'"')?;
         let rest = self.text.get(self.at..)?;
-        let length = memchr2(b'"', b'\\', rest.as_bytes())?;
+        // Names are short: to search them by the vector would take longer.
+        let length = rest.bytes().position(|byte| matches!(byte, b'"' | b'\\'))?;
         self.at += length;
         self.pass(b'"')?;
         rest.get(..length)
@@ -73,6 +74,10 @@ impl<'a> Cursor<'a> {
     /// The next byte that is no space.
     fn next(&mut self) -> Option<u8> {
         let rest = self.text.as_bytes().get(self.at..)?;
+        // Every space is below, and the API server writes none.
+        if let Some(first) = rest.first().filter(|first| **first > b' ') {
+            return Some(*first);
+        }
         let spaces = rest.iter().position(|byte| !b" \n\r\t".contains(byte))?;
         self.at += spaces;
         rest.get(spaces).copied()
