@@ -216,7 +216,7 @@ pub(crate) fn uninstall(world: &World) {
     for object in &made {
         api.apply(object, false).unwrap();
     }
-    let manifests = Manifests::with("self-managed", &[]).as_in_2019();
+    let manifests = Manifests::with("self-managed", &[]).into_2019();
     shell(world, &manifests.top(), &commands("<!-- uninstall -->"));
     assert_eq!(registrations(api), 0, "uninstalling left some");
     // A namespace takes its time.

@@ -181,7 +181,7 @@ fn own_policies() {
     let mut kustomization: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
     kustomization["patches"] = json!([{"path": "policies.yaml"}]);
     fs::write(file, kustomization.to_string()).unwrap();
-    let objects = manifests.as_in_2019().render(&tool("kubectl").unwrap());
+    let objects = manifests.into_2019().render(&tool("kubectl").unwrap());
     let policies: BTreeMap<String, String> =
         serde_json::from_value(find(&objects, "ConfigMap podwright-policies")["data"].clone()).unwrap();
     assert_eq!(policies["host-path.yaml"], "kind: HostPath\n");

@@ -48,11 +48,11 @@ impl Manifests {
 
     /// For Kubernetes 1.20's kubectl, whose kustomize is of 2019: the fields by the names that they had then, and
     /// components, which it does not know, taken apart.
-    pub(crate) fn as_in_2019(self) -> Self {
+    pub(crate) fn into_2019(self) -> Self {
         for folder in folders(self.folder.path()) {
             let file = folder.join("kustomization.yaml");
             if let Ok(text) = fs::read_to_string(&file) {
-                let kustomization = as_in_2019(&folder, yaml::read(yaml::documents(&text)[0]).unwrap());
+                let kustomization = into_2019(&folder, yaml::read(yaml::documents(&text)[0]).unwrap());
                 fs::write(file, kustomization.to_string()).unwrap();
             }
         }
@@ -71,7 +71,7 @@ impl Manifests {
 
 /// An overlay's objects, by the kubectl that every Debian 12 can have.
 pub(crate) fn overlay(overlay: &str, components: &[&str]) -> Vec<Value> {
-    Manifests::with(overlay, components).as_in_2019().render(&tool("kubectl").unwrap())
+    Manifests::with(overlay, components).into_2019().render(&tool("kubectl").unwrap())
 }
 
 /// The chart's objects for a Kubernetes version; its refusal where values are not as they must be.
@@ -101,7 +101,7 @@ pub(crate) fn find<'a>(objects: &'a [Value], wanted: &str) -> &'a Value {
     objects.iter().find(|object| name(object) == wanted).unwrap_or_else(|| panic!("no {wanted}"))
 }
 
-fn as_in_2019(folder: &Path, mut kustomization: Value) -> Value {
+fn into_2019(folder: &Path, mut kustomization: Value) -> Value {
     let list = |value: &mut Value, name: &str| match value.as_object_mut().unwrap().remove(name) {
         Some(Value::Array(entries)) => entries,
         _ => Vec::new(),
