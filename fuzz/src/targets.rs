@@ -166,7 +166,7 @@ fn about(policies: &PolicySet, view: &View, endpoint: Endpoint, object: &str, ki
     request.kind.kind = kind.into();
     request.namespace = Some(NAMESPACE.into());
     request.operation = Operation::Create;
-    request.object = Some(&raw);
+    request.object = Some((&*raw).into());
     let decision = by(policies, view, endpoint, &request);
     answered(&request, &decision);
     decision
