@@ -42,6 +42,7 @@ reproducible: ## Whether two builds in two places give one binary, bit for bit
 
 bench: ## What reviews, starts and scans take, as ratios to a webhook that does nothing and to the parser alone
 	cargo bench --locked --bench admission --bench scan
+	cargo test --locked --test instructions
 
 optimized: ## A static binary nearly as fast as a release, for tests of the image and under load; prints its path
 	@tests/build-optimized

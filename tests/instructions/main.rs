@@ -1,8 +1,8 @@
 //! What the decision costs, in instructions: the figure that a busy machine cannot move.
 //!
-//! valgrind counts them over `decision.rs` beside this, built for speed; what happens once is taken out by counting twice. A
-//! change that makes a decision dearer by a seventh fails here: either it is mended, or the number below is raised with
-//! a reason, and the table of docs/performance.md with it. `--nocapture` prints the counts.
+//! valgrind counts them over `decision.rs` beside this, built for speed; what happens once is taken out by counting
+//! twice. A change that makes a decision dearer by a seventh fails here: either it is mended, or the number below is
+//! raised with a reason.
 
 #![allow(
     clippy::unwrap_used,
