@@ -51,12 +51,19 @@ pub(crate) fn measure(plan: &Plan, report: &mut Report) {
 fn register(api: &Api, name: &str, endpoint: &Endpoint, in_force: impl Fn(&Value) -> bool) -> Registration {
     let registering =
         Registering { name, label: name, endpoint, failure_policy: "Fail", reinvocation_policy: "Never" };
-    registering.register(api, &with_logs("default"), in_force).unwrap()
+    registering.register(api, &pod(), in_force).unwrap()
+}
+
+/// A Pod for any namespace.
+fn pod() -> Value {
+    let mut pod = with_logs("");
+    pod["metadata"].as_object_mut().unwrap().remove("namespace");
+    pod
 }
 
 /// How long each creation takes, over all clients, each over a connection of its own.
 fn create(plan: &Plan, clients: usize, kubeconfig: &Path, namespace: &Namespace, api: &Api) -> Vec<Duration> {
-    let pod = with_logs(namespace.name());
+    let pod = pod();
     let path = format!("{}?dryRun=All", namespace.path("/api/v1", "pods"));
     let text = std::fs::read_to_string(kubeconfig).unwrap();
     let creating = || {
