@@ -41,7 +41,7 @@ pub(crate) fn dry_run(world: &World) {
     let mut sets = vec![
         ("self-managed", overlay("self-managed", &["fail-closed"])),
         ("files", overlay("files", &[])),
-        ("cert-manager", overlay("cert-manager", &["scan"])),
+        ("cert-manager", overlay("cert-manager", &["scan", "watch-policies"])),
         ("dev", overlay("dev", &[])),
     ];
     if version >= (1, 30) {
@@ -91,7 +91,7 @@ pub(crate) fn dry_run(world: &World) {
 /// With its own ServiceAccount alone it comes to know the cluster, and may do nothing that it has no use for.
 pub(crate) fn rights(world: &World) {
     let api = world.api();
-    let objects = overlay("self-managed", &["scan"]);
+    let objects = overlay("self-managed", &["scan", "watch-policies"]);
     for kind in ["Namespace", "ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"] {
         for object in objects.iter().filter(|object| object["kind"] == kind) {
             api.apply(object, false).unwrap().unwrap();
@@ -119,6 +119,9 @@ pub(crate) fn rights(world: &World) {
         ("patch", webhooks, "", "podwright", true),
         ("update", "leases.coordination.k8s.io", NAMESPACE, "podwright-scan", true),
         ("patch", "policyreports.wgpolicyk8s.io", "shop", "podwright", true),
+        ("watch", "hostpaths.podwright.dev", "", "", true),
+        ("patch", "probes.podwright.dev/status", "", "probes", true),
+        ("patch", "hostpaths.podwright.dev", "", "host-path", false),
         ("get", "secrets", "shop", "", false),
         ("list", "secrets", NAMESPACE, "", false),
         ("update", "secrets", NAMESPACE, "another", false),
@@ -132,11 +135,12 @@ pub(crate) fn rights(world: &World) {
         ("patch", "deployments.apps", "shop", "", false),
         ("update", "clusterroles.rbac.authorization.k8s.io", "", "podwright", false),
     ] {
+        let (resource, part) = resource.split_once('/').unwrap_or((resource, ""));
         let (resource, group) = resource.split_once('.').unwrap_or((resource, ""));
         let review = json!({"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": {
             "user": format!("system:serviceaccount:{NAMESPACE}:podwright"),
             "resourceAttributes": {
-                "group": group, "resource": resource, "verb": verb, "namespace": namespace, "name": name,
+                "group": group, "resource": resource, "subresource": part, "verb": verb, "namespace": namespace, "name": name,
             },
         }});
         let answer = api.create("/apis/authorization.k8s.io/v1/subjectaccessreviews", &review).unwrap();

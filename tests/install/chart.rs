@@ -30,6 +30,7 @@ fn same_objects() {
         (files, "1.30.2", "files", &["match-conditions"]),
         (closed, "1.33.0", "self-managed", &["fail-closed"]),
         (json!({"scanInterval": "1h"}), "1.29.0", "self-managed", &["scan"]),
+        (json!({"policies": {"watch": true}}), "1.29.0", "self-managed", &["watch-policies"]),
     ];
     for (values, version, manifests, components) in rows {
         let ours: Vec<_> = overlay(manifests, components)
@@ -141,14 +142,7 @@ fn values() {
     assert_eq!(container["image"], format!("registry.internal/podwright@sha256:{}", "a".repeat(64)));
     assert_eq!(
         container["args"],
-        json!([
-            "serve",
-            "--policies=/etc/podwright/policies",
-            "--workers=8",
-            "--drain-delay=30s",
-            "--drain-timeout=15s",
-            "--log-level=debug"
-        ])
+        json!(["serve", "--workers=8", "--drain-delay=30s", "--drain-timeout=15s", "--log-level=debug"])
     );
     assert_eq!(template["spec"]["terminationGracePeriodSeconds"], 55);
     assert_eq!(template["spec"]["imagePullSecrets"], json!([{"name": "registry"}]));

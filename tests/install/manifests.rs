@@ -27,7 +27,7 @@ pub(crate) const TRIALS: &[Row] = &[
 
 /// Those that install something, each complete.
 pub(crate) const OVERLAYS: &[&str] = &["self-managed", "cert-manager", "files"];
-const COMPONENTS: &[&str] = &["match-conditions", "fail-closed", "scan"];
+const COMPONENTS: &[&str] = &["match-conditions", "fail-closed", "scan", "watch-policies"];
 
 fn policies() {
     let file = root().join("manifests/base/policies.yaml");

@@ -51,7 +51,11 @@ impl Manifests {
     pub(crate) fn into_2019(self) -> Self {
         for folder in folders(self.folder.path()) {
             let file = folder.join("kustomization.yaml");
-            if let Ok(text) = fs::read_to_string(&file) {
+            // Components are read where they are asked for.
+            if let Ok(text) = fs::read_to_string(&file)
+                && !text.contains("kind: Component")
+            {
+                let text = layered(&folder, &text);
                 let kustomization = into_2019(&folder, yaml::read(yaml::documents(&text)[0]).unwrap());
                 fs::write(file, kustomization.to_string()).unwrap();
             }
@@ -101,31 +105,38 @@ pub(crate) fn find<'a>(objects: &'a [Value], wanted: &str) -> &'a Value {
     objects.iter().find(|object| name(object) == wanted).unwrap_or_else(|| panic!("no {wanted}"))
 }
 
+/// A kustomization with components: each becomes a folder of its own over the one before, as they are meant.
+fn layered(folder: &Path, text: &str) -> String {
+    let mut kustomization: Value = yaml::read(yaml::documents(text)[0]).unwrap();
+    let components = kustomization.as_object_mut().unwrap().remove("components");
+    for component in components.iter().flat_map(|list| list.as_array().unwrap()) {
+        let component = component.as_str().unwrap();
+        let layer = folder.join(component.rsplit('/').next().unwrap());
+        copy(&folder.join(component), &layer);
+        let text = fs::read_to_string(layer.join("kustomization.yaml")).unwrap();
+        let mut parts: Value = yaml::read(yaml::documents(&text)[0]).unwrap();
+        parts["kind"] = json!("Kustomization");
+        parts["apiVersion"] = kustomization["apiVersion"].clone();
+        let mut below = kustomization["resources"].as_array().unwrap().clone();
+        below.iter_mut().for_each(|entry| *entry = json!(format!("../{}", entry.as_str().unwrap())));
+        below.extend(parts["resources"].as_array().into_iter().flatten().cloned());
+        parts["resources"] = below.into();
+        let parts = into_2019(&layer, parts);
+        fs::write(layer.join("kustomization.yaml"), parts.to_string()).unwrap();
+        kustomization["resources"] = json!([format!("./{}", layer.file_name().unwrap().display())]);
+    }
+    kustomization.to_string()
+}
+
 fn into_2019(folder: &Path, mut kustomization: Value) -> Value {
     let list = |value: &mut Value, name: &str| match value.as_object_mut().unwrap().remove(name) {
         Some(Value::Array(entries)) => entries,
         _ => Vec::new(),
     };
-    let (bases, mut resources): (Vec<_>, Vec<_>) = list(&mut kustomization, "resources")
+    let (bases, resources): (Vec<_>, Vec<_>) = list(&mut kustomization, "resources")
         .into_iter()
         .partition(|entry| folder.join(entry.as_str().unwrap()).is_dir());
-    let mut patches = list(&mut kustomization, "patches");
-    for component in list(&mut kustomization, "components") {
-        let component = folder.join(component.as_str().unwrap());
-        let text = fs::read_to_string(component.join("kustomization.yaml")).unwrap();
-        let mut parts: Value = yaml::read(yaml::documents(&text)[0]).unwrap();
-        let here = |file: &Value| {
-            let file = file.as_str().unwrap();
-            let here = format!("{}-{file}", component.file_name().unwrap().display());
-            fs::copy(component.join(file), folder.join(&here)).unwrap();
-            json!(here)
-        };
-        resources.extend(list(&mut parts, "resources").iter().map(here));
-        for mut patch in list(&mut parts, "patches") {
-            patch["path"] = here(&patch["path"]);
-            patches.push(patch);
-        }
-    }
+    let patches = list(&mut kustomization, "patches");
     let (operations, merges): (Vec<_>, Vec<_>) =
         patches.into_iter().partition(|patch| patch.get("target").is_some());
     kustomization["bases"] = bases.into();
