@@ -94,6 +94,7 @@ fn pods(count: u64, seed: u64, sets: &[Value]) -> Vec<Value> {
 
 /// Gives a Pod the name that it lacks and the owner that there is, and takes from it what this API server would refuse.
 fn fit(pod: &mut Value, set: &Value) {
+    pod["spec"].as_object_mut().unwrap().remove("ephemeralContainers"); // added later, and only so
     for container in pod["spec"]["initContainers"].as_array_mut().into_iter().flatten() {
         container.as_object_mut().unwrap().remove("readinessProbe"); // from 1.28 on
     }
