@@ -223,7 +223,8 @@ fn texts_of_users_cannot_break_out_of_their_value() {
         }));
         let config = decision.operations.iter().find_map(|operation| {
             let json_patch::PatchOperation::Add(add) = operation else { return None };
-            add.path.as_str().ends_with("filebeat.yml").then(|| add.value.as_str().unwrap().to_owned())
+            // The annotations are sent as a whole.
+            add.value.get("podwright.dev/filebeat.yml")?.as_str().map(str::to_owned)
         });
         let text = config.unwrap_or_else(|| panic!("{hostile:?}: {:?}", decision.refusal));
         let config: Value =
