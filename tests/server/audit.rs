@@ -12,8 +12,8 @@ use prometheus_client::registry::Registry;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::command::Process;
 use crate::harness::{Bound, admin, connect, post, review, settings, timed};
+use crate::process::Process;
 use crate::reviews::by_uid;
 
 /// A review of a Pod with so many paths of the node, each this long.

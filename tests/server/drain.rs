@@ -11,8 +11,8 @@ use tokio::io::AsyncReadExt as _;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::command::Process;
 use crate::harness::{Connection, PATIENCE, admin, connect, post, review};
+use crate::process::Process;
 
 const CLIENTS: usize = 8;
 const DRAIN_DELAY: Duration = Duration::from_millis(600);

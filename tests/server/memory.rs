@@ -8,8 +8,8 @@ use rustix::process::Signal;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::command::Process;
 use crate::harness::{Connection, PATIENCE, connect, head, post, review};
+use crate::process::Process;
 
 /// The process alone takes 40 MB in a development build, the large bodies 56 MiB, the connections some 100 KiB each.
 const MOST_MEMORY_BYTES: usize = 320 * 1024 * 1024;
