@@ -1,6 +1,7 @@
 //! `podwright serve`: the webhook itself.
 
 mod certificates;
+mod files;
 mod policies;
 mod scanning;
 mod self_managed;
@@ -298,7 +299,7 @@ impl Args {
             admin_listen: self.addresses.admin_listen.unwrap_or_else(|| at(8080)),
             drain_delay: self.stopping.drain_delay.unwrap_or(drain_delay),
             drain_timeout: self.stopping.drain_timeout,
-            max_connections: self.limits.max_connections.get(),
+            max_connections: files::connections(self.limits.max_connections.get()),
             handshake_timeout: self.limits.handshake_timeout,
             idle_timeout: self.limits.idle_timeout,
             body_timeout: self.limits.body_timeout,

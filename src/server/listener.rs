@@ -4,8 +4,10 @@ use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use prometheus_client::metrics::gauge::Gauge;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
@@ -18,6 +20,7 @@ use super::connection;
 use super::drain::Drain;
 use super::routes::Routes;
 use crate::telemetry::Metrics;
+use crate::telemetry::metrics::Held;
 
 /// How long a connection above the limit waits for an idle one to make room. All that come behind it wait too.
 const ROOM_PATIENCE: Duration = Duration::from_millis(5);
@@ -32,6 +35,10 @@ pub(super) struct Gate {
     pub(super) routes: Routes,
     slots: Arc<Semaphore>,
     room: Notify,
+    /// How many connections would make room if they were asked.
+    idle: Gauge,
+    /// Whether the last connection could not be accepted for want of a file descriptor.
+    is_short: AtomicBool,
 }
 
 impl Gate {
@@ -43,6 +50,8 @@ impl Gate {
             routes: Routes::new(app, budget, settings.inline_body),
             slots: Arc::new(Semaphore::new(settings.max_connections)),
             room: Notify::new(),
+            idle: Gauge::default(),
+            is_short: AtomicBool::new(false),
             settings,
         }
     }
@@ -54,9 +63,10 @@ impl Gate {
     /// Done when the caller's connection, which does nothing, is to make room for one that may. Of several
     /// callers the one that has waited longest goes.
     pub(super) async fn asked_for_room(&self) {
+        let _idle = Held::new(&self.idle);
         loop {
             self.room.notified().await;
-            if self.slots.available_permits() == 0 {
+            if self.slots.available_permits() == 0 || self.is_short.load(Ordering::Relaxed) {
                 return;
             }
         }
@@ -66,10 +76,12 @@ impl Gate {
         Arc::clone(&self.slots).try_acquire_owned().ok()
     }
 
-    /// A place for one more connection, if there is or soon will be one.
+    /// A place for one more connection, if there is or soon will be one. Where nobody can make room it is not waited
+    /// for: of a crowd each would wait behind all that came before it.
     async fn slot(&self) -> Option<OwnedSemaphorePermit> {
-        if let Some(slot) = self.try_slot() {
-            return Some(slot);
+        let slot = self.try_slot();
+        if slot.is_some() || self.idle.get() == 0 {
+            return slot;
         }
         self.room.notify_one();
         timeout(ROOM_PATIENCE, Arc::clone(&self.slots).acquire_owned()).await.ok()?.ok()
@@ -91,11 +103,14 @@ pub(super) async fn accept(listener: TcpListener, gate: Arc<Gate>) {
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((tcp, peer)) => match gate.slot().await {
-                Some(slot) => start(&gate, tcp, slot),
-                None => refuse(&gate, peer),
-            },
-            Err(error) => rest(&error).await,
+            Ok((tcp, peer)) => {
+                gate.is_short.store(false, Ordering::Relaxed);
+                match gate.slot().await {
+                    Some(slot) => start(&gate, tcp, slot),
+                    None => refuse(&gate, peer),
+                }
+            }
+            Err(error) => rest(&gate, &error).await,
         }
     }
     if let Err(error) = accept_backlog(listener, &gate) {
@@ -136,9 +151,18 @@ fn accept_backlog(listener: TcpListener, gate: &Arc<Gate>) -> io::Result<()> {
     }
 }
 
-async fn rest(error: &io::Error) {
-    if !is_of_one_connection(error) {
-        tracing::warn!(%error, "accepting a connection failed");
+/// Without a file descriptor the next connection waits in the backlog; an idle one is asked for its own.
+async fn rest(gate: &Gate, error: &io::Error) {
+    if is_of_one_connection(error) {
+        return;
+    }
+    if !gate.is_short.swap(true, Ordering::Relaxed) {
+        tracing::warn!(%error, "accepting a connection failed; idle connections make room for it");
+    }
+    if gate.idle.get() > 0 {
+        gate.room.notify_one();
+        sleep(ROOM_PATIENCE).await;
+    } else {
         sleep(ACCEPT_REST).await;
     }
 }

@@ -34,7 +34,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use prometheus_client::registry::Registry;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
@@ -45,6 +45,11 @@ pub use health::Health;
 use crate::policy_set::PolicySet;
 use crate::view::View;
 use listener::Gate;
+
+/// How many connections may wait to be accepted; the kernel may allow fewer. Of more than wait the kernel drops the last
+/// step, so that a client takes for open what the server only hears of seconds later; with the standard library's 128 a
+/// burst of API servers could get there.
+const BACKLOG: u32 = 4096;
 
 /// The policies in force: read once per review, exchanged as a whole.
 pub type PolicyStore = Arc<ArcSwap<PolicySet>>;
@@ -135,8 +140,8 @@ impl Server {
         health: Arc<Health>,
         registry: Registry,
     ) -> Result<Self, Error> {
-        let (listener, listen) = take(settings.listen, "reviews").await?;
-        let (admin, admin_listen) = take(settings.admin_listen, "health and metrics").await?;
+        let (listener, listen) = take(settings.listen, "reviews")?;
+        let (admin, admin_listen) = take(settings.admin_listen, "health and metrics")?;
         let admin = tokio::spawn(admin::serve(admin, Arc::clone(&health), Arc::new(registry)));
         let gate = Arc::new(Gate::new(settings, tls, app));
         Ok(Self { gate, listener, listen, admin, admin_listen, health })
@@ -190,9 +195,17 @@ impl Gate {
     }
 }
 
-async fn take(address: SocketAddr, purpose: &'static str) -> Result<(TcpListener, SocketAddr), Error> {
+fn take(address: SocketAddr, purpose: &'static str) -> Result<(TcpListener, SocketAddr), Error> {
     let failed = |source| Error::Listen { address, purpose, source };
-    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let listener = bind(address).map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     Ok((listener, address))
+}
+
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // As the standard library does: what the last process left open must not keep the next from its port.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
