@@ -1,7 +1,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test lint deny bench fuzz sbom reproducible optimized image
+.PHONY: help run test lint deny bench fuzz soak sbom reproducible optimized image
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ deny: ## What our dependencies may be: bans, licences, sources
 
 fuzz: ## Every fuzz target for SECONDS_EACH seconds, 60 if not given; needs a C++ compiler
 	fuzz/run $(or $(SECONDS_EACH),60)
+
+soak: ## Half load with changing policies and certificates for SECONDS_LONG seconds, 600 if not given
+	PODWRIGHT_SOAK_SECONDS=$(or $(SECONDS_LONG),600) cargo test --locked --test load -- soak
 
 sbom: ## What the binary is made of, as CycloneDX: target/podwright.cdx.json
 	tests/sbom
