@@ -54,7 +54,7 @@ pub(super) async fn serve(gate: &Arc<Gate>, tcp: TcpStream) {
 async fn shake_hands(gate: &Gate, wire: Wire) -> Result<TlsStream<Wire>, &'static str> {
     let room = async {
         sleep(SETTLED).await;
-        gate.asked_for_room().await;
+        gate.asked_for_room(&gate.stalled).await;
     };
     tokio::select! {
         biased;
@@ -128,6 +128,10 @@ async fn converse(gate: &Gate, tls: TlsStream<Wire>, progress: &Arc<Progress>) {
                     Pin::new(&mut connection).graceful_shutdown();
                 }
                 Step::HeadLate => return Poll::Ready(None),
+                Step::Cut => {
+                    left = true;
+                    return Poll::Ready(Some(Ok(())));
+                }
             }
         }
     })
@@ -135,7 +139,7 @@ async fn converse(gate: &Gate, tls: TlsStream<Wire>, progress: &Arc<Progress>) {
 
     let mut tls = connection.into_parts().io.into_inner().into_inner();
     match result {
-        // Its client has sent nothing that could be lost.
+        // Its client has sent nothing that could be lost, or no more than part of a head in all its time.
         Some(Ok(())) if left => return,
         Some(Ok(())) => {}
         Some(Err(error)) if error.is_parse() => count_unread(gate, &error),

@@ -27,6 +27,13 @@ const ROOM_PATIENCE: Duration = Duration::from_millis(5);
 /// How long accepting rests when the process is out of file descriptors.
 const ACCEPT_REST: Duration = Duration::from_millis(50);
 
+/// Connections that would make room if they were asked.
+#[derive(Default)]
+pub(super) struct Movable {
+    count: Gauge,
+    asked: Notify,
+}
+
 /// What every connection shares.
 pub(super) struct Gate {
     pub(super) settings: Settings,
@@ -34,9 +41,10 @@ pub(super) struct Gate {
     pub(super) drain: Drain,
     pub(super) routes: Routes,
     slots: Arc<Semaphore>,
-    room: Notify,
-    /// How many connections would make room if they were asked.
-    idle: Gauge,
+    /// Those that have taken too long over a handshake or a request's head are asked for room before
+    pub(super) stalled: Movable,
+    /// those that do nothing.
+    pub(super) idle: Movable,
     /// Whether the last connection could not be accepted for want of a file descriptor.
     is_short: AtomicBool,
 }
@@ -49,8 +57,8 @@ impl Gate {
             drain: Drain::default(),
             routes: Routes::new(app, budget, settings.inline_body),
             slots: Arc::new(Semaphore::new(settings.max_connections)),
-            room: Notify::new(),
-            idle: Gauge::default(),
+            stalled: Movable::default(),
+            idle: Movable::default(),
             is_short: AtomicBool::new(false),
             settings,
         }
@@ -60,16 +68,25 @@ impl Gate {
         self.routes.metrics()
     }
 
-    /// Done when the caller's connection, which does nothing, is to make room for one that may. Of several
-    /// callers the one that has waited longest goes.
-    pub(super) async fn asked_for_room(&self) {
-        let _idle = Held::new(&self.idle);
+    /// Done when the caller's connection, one of these, is to make room for another. Of several callers the one that has
+    /// waited longest goes.
+    pub(super) async fn asked_for_room(&self, among: &Movable) {
+        let _held = Held::new(&among.count);
         loop {
-            self.room.notified().await;
+            among.asked.notified().await;
             if self.slots.available_permits() == 0 || self.is_short.load(Ordering::Relaxed) {
                 return;
             }
         }
+    }
+
+    /// Whether there is one who can make room, and is asked to.
+    fn ask_for_room(&self) -> bool {
+        let asked = [&self.stalled, &self.idle].into_iter().find(|movable| movable.count.get() > 0);
+        asked.is_some_and(|movable| {
+            movable.asked.notify_one();
+            true
+        })
     }
 
     fn try_slot(&self) -> Option<OwnedSemaphorePermit> {
@@ -80,17 +97,16 @@ impl Gate {
     /// for: of a crowd each would wait behind all that came before it.
     async fn slot(&self) -> Option<OwnedSemaphorePermit> {
         let slot = self.try_slot();
-        if slot.is_some() || self.idle.get() == 0 {
+        if slot.is_some() || !self.ask_for_room() {
             return slot;
         }
-        self.room.notify_one();
         timeout(ROOM_PATIENCE, Arc::clone(&self.slots).acquire_owned()).await.ok()?.ok()
     }
 }
 
 /// Accepts until connections are to end, then what is left in the backlog.
 ///
-/// At the limit a connection is still accepted: the longest idle one is asked to go, and for a moment the new
+/// At the limit a connection is still accepted: the longest stalled or idle one is asked to go, and for a moment the new
 /// one waits for its place; without it, it is closed. Not accepting it would leave it in the backlog, where
 /// the API server waits out its whole timeout for it, while a closed one fails over to the webhook's
 /// `failurePolicy` in no time. What waits is bounded by the backlog, what is open by the limit and one.
@@ -159,12 +175,7 @@ async fn rest(gate: &Gate, error: &io::Error) {
     if !gate.is_short.swap(true, Ordering::Relaxed) {
         tracing::warn!(%error, "accepting a connection failed; idle connections make room for it");
     }
-    if gate.idle.get() > 0 {
-        gate.room.notify_one();
-        sleep(ROOM_PATIENCE).await;
-    } else {
-        sleep(ACCEPT_REST).await;
-    }
+    sleep(if gate.ask_for_room() { ROOM_PATIENCE } else { ACCEPT_REST }).await;
 }
 
 fn is_of_one_connection(error: &io::Error) -> bool {

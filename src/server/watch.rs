@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::Settings;
-use super::listener::Gate;
+use super::listener::{Gate, Movable};
 use super::wire::{Activity, Progress};
 
 /// How long a connection is left alone before it may have to make room for another.
@@ -27,6 +27,8 @@ pub(super) enum Step {
     Leave,
     /// Give it up: a request's head has taken too long.
     HeadLate,
+    /// End it at once, for one that may bring its request whole.
+    Cut,
 }
 
 /// Watches one connection. Polled after it, in the same task.
@@ -94,16 +96,19 @@ impl<'a> Watch<'a> {
             if let Some(room) = &mut self.room
                 && room.as_mut().poll(context).is_ready()
             {
-                return Step::Leave;
+                return if activity == Activity::Head { Step::Cut } else { Step::Leave };
             }
             let due = self.due(now);
             if now >= due {
                 match activity {
-                    Activity::Head => return Step::HeadLate,
+                    Activity::Head if self.room.is_some() || self.closing_since.is_some() => {
+                        return Step::HeadLate;
+                    }
+                    Activity::Head => self.make_room(&self.gate.stalled),
                     Activity::Idle if self.room.is_some() || self.closing_since.is_some() => {
                         return Step::Leave;
                     }
-                    Activity::Idle => self.room = Some(Box::pin(self.gate.asked_for_room())),
+                    Activity::Idle => self.make_room(&self.gate.idle),
                     Activity::Busy => {}
                 }
                 continue;
@@ -118,10 +123,15 @@ impl<'a> Watch<'a> {
         }
     }
 
+    fn make_room(&mut self, among: &'a Movable) {
+        self.room = Some(Box::pin(self.gate.asked_for_room(among)));
+    }
+
     /// When to look again at the latest.
     fn due(&self, now: Instant) -> Instant {
         let Settings { idle_timeout, body_timeout, .. } = self.gate.settings;
         match (self.seen.0, self.closing_since) {
+            (Activity::Head, None) if self.room.is_none() => self.since + SETTLED.min(body_timeout),
             (Activity::Head, _) => self.since + body_timeout,
             (Activity::Idle, Some(closing_since)) => closing_since + FIRST_REQUEST,
             (Activity::Idle, None) if self.room.is_none() => self.since + SETTLED.min(idle_timeout),

@@ -113,6 +113,10 @@ pub(crate) async fn metric(process: &Process, series: &str) -> u64 {
 pub(crate) struct Outcomes(BTreeMap<String, usize>);
 
 impl Outcomes {
+    pub(crate) fn count(&mut self, outcome: impl Into<String>) {
+        *self.0.entry(outcome.into()).or_default() += 1;
+    }
+
     pub(crate) fn of(&self, outcome: &str) -> usize {
         self.0.get(outcome).copied().unwrap_or(0)
     }
@@ -139,7 +143,7 @@ where
     let mut outcomes = Outcomes::default();
     let all = async {
         while let Some(outcome) = clients.join_next().await {
-            *outcomes.0.entry(outcome.unwrap()).or_default() += 1;
+            outcomes.count(outcome.unwrap());
         }
     };
     timeout(PATIENCE * 6, all).await.expect("the crowd does not come to its end");
