@@ -10,7 +10,7 @@ use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use tokio::sync::Barrier;
 use tokio::time::{Instant, sleep};
 
-use crate::clients::{LOG, Outcomes, Scene, crowd};
+use crate::clients::{LOG, Outcomes, Scene, crowd, open_files};
 use crate::harness::{Connection, admin, post, review};
 use crate::process::{Process, podwright};
 use crate::steady::Door;
@@ -119,7 +119,7 @@ pub(crate) async fn no_files() {
     let scene = Scene::local(&[]).await;
     let made = async {
         let pid = Some(Pid::from_child(&scene.process.child));
-        let left = Some(scene.process.open_files() as u64 + 10);
+        let left = Some(open_files(&scene.process) as u64 + 10);
         // It has its hard limit from us.
         let maximum = getrlimit(Resource::Nofile).maximum;
         let before = prlimit(pid, Resource::Nofile, Rlimit { current: left, maximum }).unwrap();

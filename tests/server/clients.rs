@@ -12,8 +12,8 @@ use rustls_pki_types::PrivateKeyDer;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep};
 
-use crate::command::Process;
 use crate::harness::{PATIENCE, admin, post, review, shake_hands};
+use crate::process::Process;
 
 const REFUSED: &str = "podwright_tls_handshake_failures_total{reason=\"client_not_trusted\"}";
 const VERSIONS: [&SupportedProtocolVersion; 2] = [&rustls::version::TLS12, &rustls::version::TLS13];

@@ -80,11 +80,6 @@ impl Process {
         line.trim().strip_suffix(" kB").unwrap().parse::<usize>().unwrap() * 1024
     }
 
-    /// How many files and sockets it has open.
-    pub(crate) fn open_files(&self) -> usize {
-        fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap().count()
-    }
-
     /// The lines that no one has waited for, to the end of the process.
     pub(crate) fn rest(&self) -> Vec<Value> {
         self.passed.take().into_iter().chain(self.logs.iter()).collect()
