@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::{BodyExt as _, Collected, Full};
 use hyper::body::Incoming;
 use hyper::header::CONTENT_TYPE;
 use hyper::server::conn::http1;
@@ -71,7 +71,7 @@ async fn converse<F: Fn(&[u8]) -> Bytes>(acceptor: TlsAcceptor, tcp: TcpStream, 
     let _ = tcp.set_nodelay(true);
     let Ok(tls) = acceptor.accept(tcp).await else { return };
     let service = service_fn(|request: Request<Incoming>| async {
-        let body = request.into_body().collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+        let body = request.into_body().collect().await.map(Collected::to_bytes).unwrap_or_default();
         let mut response = Response::new(Full::new(answer(&body)));
         response.headers_mut().insert(CONTENT_TYPE, "application/json".parse().unwrap());
         Ok::<_, Infallible>(response)

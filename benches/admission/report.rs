@@ -147,9 +147,8 @@ impl Report {
 
     /// Its rows for so many clients. Podwright gives the Pod a sidecar, the others leave it as it is.
     pub(crate) fn creations(&mut self, clients: &str, [none, nothing, podwright]: [Figures; 3]) {
-        let figures: [(_, fn(&Figures) -> f64); 2] =
-            [("p50", |figures| figures.p50_micros), ("p99", |figures| figures.p99_micros)];
-        for (figure, of) in figures {
+        type Figure = fn(&Figures) -> f64;
+        for (figure, of) in [("p50", (|one| one.p50_micros) as Figure), ("p99", |one| one.p99_micros)] {
             let [none, nothing, podwright] = [none, nothing, podwright].map(|figures| of(&figures) / 1000.0);
             let change = self.change(clients, figure, podwright);
             println!("  {clients:<16}{figure:<8}{none:>12.2}{nothing:>16.2}{podwright:>18.2}{change:>17}");
