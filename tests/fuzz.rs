@@ -1,4 +1,6 @@
 //! The targets of `fuzz/` on what they start from, and on what was found: `make fuzz` searches on from there.
+//!
+//! With `FUZZ_CORPUS` the seeds are written into that folder: the fuzzers' own build cannot, as all of it is instrumented.
 
 #![allow(
     clippy::unwrap_used,
@@ -26,6 +28,13 @@ fn every_target_takes_its_seeds() {
     for (target, run) in TARGETS {
         let seeds = &seeds[target];
         assert!(seeds.len() >= 10, "{target} has {} seeds", seeds.len());
+        if let Some(corpus) = std::env::var_os("FUZZ_CORPUS") {
+            let folder = Path::new(&corpus).join(target);
+            fs::create_dir_all(&folder).unwrap();
+            for (number, seed) in seeds.iter().enumerate() {
+                fs::write(folder.join(format!("case-{number:03}")), seed).unwrap();
+            }
+        }
         seeds.iter().for_each(|seed| run(seed.as_bytes()));
     }
 }
