@@ -213,7 +213,7 @@ fn serve(args: &Args, logs: &Logs) -> anyhow::Result<()> {
     let runtime = runtime(args.limits.workers)?;
     runtime.block_on(async {
         let (stop, hurry) = signals()?;
-        let health = Arc::new(Health::default());
+        let health = Arc::new(Health::of(Arc::clone(&stores.0)));
         let client = args.client().await?;
         let watched = client.clone().filter(|_| args.deciding.watch_policies);
         let watched = watched.map(|client| policies.watch(client, &health, cluster_metrics.clone()));

@@ -82,10 +82,12 @@ fn answer(request: &Request<Incoming>, health: &Health, registry: &Registry) -> 
 
 fn readiness(health: &Health) -> Answer {
     let reasons = health.unready();
-    if reasons.is_empty() {
-        Answer::text(StatusCode::OK, "ok")
-    } else {
-        Answer::text(StatusCode::SERVICE_UNAVAILABLE, reasons.join(", "))
+    if !reasons.is_empty() {
+        return Answer::text(StatusCode::SERVICE_UNAVAILABLE, reasons.join(", "));
+    }
+    match health.generation() {
+        Some(generation) => Answer::text(StatusCode::OK, format!("ok, policies {generation}")),
+        None => Answer::text(StatusCode::OK, "ok"),
     }
 }
 

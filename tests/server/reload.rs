@@ -192,7 +192,10 @@ async fn policies_are_exchanged_and_the_last_good_ones_stay() {
     volume.update(&[("paths.yaml", &policy("audit"))]);
     let reloaded = process.log("policies reloaded");
     let after = generation(&process).await;
-    assert!(after != before && after.contains(reloaded["generation"].as_str().unwrap()), "{after}");
+    let reloaded = reloaded["generation"].as_str().unwrap();
+    assert!(after != before && after.contains(reloaded), "{after}");
+    let ready = admin(process.admin, "GET", "/readyz").await;
+    assert_eq!((ready.status, ready.text()), (200, format!("ok, policies {reloaded}\n")));
     told(&process, &[failed_once, "podwright_policy_last_reload_successful 1"]).await;
     assert!(admits(&process).await);
 
