@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use podwright::mutators::MUTATORS;
 use podwright::policy_set::EMBEDDED;
@@ -94,6 +95,15 @@ fn every_kind_has_its_source_its_cases_and_its_page() {
         .filter(|part| !root().join(part).exists())
         .collect();
     assert!(missing.is_empty(), "missing: {}", missing.join(", "));
+}
+
+/// `make run` names no binary, and there is one for tests too.
+#[test]
+fn what_is_run_is_the_webhook() {
+    let metadata = ["metadata", "--no-deps", "--offline", "--format-version=1"];
+    let cargo = Command::new(env!("CARGO")).args(metadata).current_dir(env!("CARGO_MANIFEST_DIR")).output();
+    let metadata: serde_json::Value = serde_json::from_slice(&cargo.unwrap().stdout).unwrap();
+    assert_eq!(metadata["packages"][0]["default_run"], "podwright");
 }
 
 #[test]
