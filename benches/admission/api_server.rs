@@ -15,8 +15,8 @@ use crate::api::{Api, Namespace};
 use crate::client::Certificates;
 use crate::control_plane::{self, ControlPlane, HOW_TO_GET_IT};
 use crate::null;
+use crate::pods::with_logs;
 use crate::report::{Figures, Report};
-use crate::reviews::with_logs;
 use crate::webhook::{Endpoint, Registering, Registration, Webhook};
 
 const CLIENTS: [(&str, usize); 2] = [("1 client", 1), ("8 clients", 8)];

@@ -32,6 +32,9 @@ mod pki;
 #[path = "../../tests/cluster/process.rs"]
 #[allow(dead_code)]
 mod process;
+// The Pods whose decisions are counted.
+#[path = "../../tests/instructions/pods.rs"]
+mod pods;
 #[path = "../../tests/cluster/webhook.rs"]
 #[allow(dead_code)]
 mod webhook;

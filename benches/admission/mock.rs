@@ -21,6 +21,8 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
 
+use crate::pods::OWNER_UID;
+
 /// How many objects there are.
 #[derive(Clone, Copy)]
 pub(crate) struct Sizes {
@@ -192,6 +194,3 @@ fn stateful_set(number: usize) -> Value {
         "status": {"replicas": 3, "readyReplicas": 3},
     })
 }
-
-/// The uid of the StatefulSet `shop` in the namespace `shop`.
-pub(crate) const OWNER_UID: &str = "b7a1c9de-1111-4222-8333-444455556666";
