@@ -233,6 +233,7 @@ pub(crate) fn uninstall(world: &World) {
 
 /// The same by Helm: installed, upgraded, taken away.
 pub(crate) fn by_helm(world: &World) {
+    world.uninstalled();
     let api = world.api();
     let kubeconfig = world.control_plane().kubeconfig().display().to_string();
     let helm = |words: &[&str]| {

@@ -39,6 +39,7 @@ pub(crate) struct Setup {
 impl Setup {
     /// Makes the namespace, the service account and its rights.
     pub(crate) fn new(world: &World) -> Self {
+        world.uninstalled();
         let api = world.api();
         api.create("/api/v1/namespaces", &json!({"metadata": {"name": NAMESPACE}})).unwrap();
         let accounts = format!("/api/v1/namespaces/{NAMESPACE}/serviceaccounts");

@@ -4,9 +4,10 @@ use std::sync::OnceLock;
 
 use serde_json::Value;
 
-use crate::api::{Api, Namespace};
+use crate::api::{Api, Namespace, SOON};
 use crate::control_plane::ControlPlane;
 use crate::pods;
+use crate::process::within;
 use crate::webhook::{Registering, Registration, Webhook};
 
 pub(crate) struct World {
@@ -52,6 +53,24 @@ impl World {
     pub(crate) fn served_by(&self, name: &str, flags: &[&str]) -> (Namespace, Registered) {
         let registered = self.register(name, flags).unwrap();
         (self.api().namespace(&[name]), registered)
+    }
+
+    /// Takes away what a trial before left of an installation, its namespace last.
+    pub(crate) fn uninstalled(&self) {
+        let rights = ["podwright", "podwright-certificates", "podwright-policies", "podwright-scan"];
+        let rights = rights.iter().flat_map(|name| {
+            ["clusterrolebindings", "clusterroles"]
+                .map(|kind| format!("/apis/rbac.authorization.k8s.io/v1/{kind}/{name}"))
+        });
+        let webhooks = ["mutatingwebhookconfigurations", "validatingwebhookconfigurations"]
+            .map(|kind| format!("/apis/admissionregistration.k8s.io/v1/{kind}/podwright"));
+        let namespace = "/api/v1/namespaces/podwright-system".to_owned();
+        for path in webhooks.into_iter().chain(rights).chain([namespace]) {
+            within(SOON, &format!("the end of {path}"), || {
+                matches!(self.api().delete(&path), Err(error) if error.contains("not found")).then_some(())
+            })
+            .unwrap();
+        }
     }
 
     fn register(&self, name: &str, flags: &[&str]) -> Result<Registered, String> {
