@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::io::{self, Write};
 
+use diffy::Line;
 use serde_json::Value;
-use similar::{ChangeTag, TextDiff};
 
 use super::documents::{Document, Format, Stream, head};
 use super::style::Palette;
@@ -79,14 +79,16 @@ fn write_diff(
 ) -> io::Result<()> {
     writeln!(out, "{}", palette.name(format_args!("--- {place}")))?;
     writeln!(out, "{}", palette.name(format_args!("+++ {place} injected")))?;
-    for hunk in TextDiff::from_lines(before, after).unified_diff().iter_hunks() {
-        writeln!(out, "{}", palette.place(hunk.header()))?;
-        for change in hunk.iter_changes() {
-            let line = change.value().trim_end_matches('\n');
-            match change.tag() {
-                ChangeTag::Equal => writeln!(out, " {line}")?,
-                ChangeTag::Delete => writeln!(out, "{}", palette.removed(format_args!("-{line}")))?,
-                ChangeTag::Insert => writeln!(out, "{}", palette.added(format_args!("+{line}")))?,
+    for hunk in diffy::create_patch(before, after).hunks() {
+        let lines = format_args!("@@ -{} +{} @@", hunk.old_range(), hunk.new_range());
+        writeln!(out, "{}", palette.place(lines))?;
+        for line in hunk.lines() {
+            let (Line::Context(text) | Line::Delete(text) | Line::Insert(text)) = line;
+            let text = text.trim_end_matches('\n');
+            match line {
+                Line::Context(_) => writeln!(out, " {text}")?,
+                Line::Delete(_) => writeln!(out, "{}", palette.removed(format_args!("-{text}")))?,
+                Line::Insert(_) => writeln!(out, "{}", palette.added(format_args!("+{text}")))?,
             }
         }
     }

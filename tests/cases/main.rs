@@ -127,8 +127,7 @@ fn run(case: &Path) -> Result<(), Failed> {
     if outcome == expected {
         return Ok(());
     }
-    let diff = similar::TextDiff::from_lines(&expected, &outcome);
-    Err(format!("{}", diff.unified_diff().header("expected", "outcome")).into())
+    Err(diffy::create_patch(&expected, &outcome).to_string().into())
 }
 
 fn outcome(case: &Path) -> Result<Value, Failed> {

@@ -21,6 +21,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use clap::CommandFactory as _;
+use heck::ToKebabCase as _;
 use podwright::audit::{Report, csv};
 use podwright::cli::Cli;
 use podwright::engine::{Decision, Endpoint, Question, Refusal, admit};
@@ -49,7 +50,7 @@ fn every_policy_field_is_named_on_the_page_of_its_kind() {
     let shared = Page::read("docs/policies.md");
     let mut missing = Vec::new();
     for (kind, schema) in kinds() {
-        let page = Page::read(&format!("docs/{}.md", kebab(kind)));
+        let page = Page::read(&format!("docs/{}.md", kind.to_kebab_case()));
         let mut generator = SchemaSettings::draft2020_12().into_generator();
         let mut parts = vec![("Envelope".to_owned(), schema(&mut generator).to_value())];
         parts.extend(generator.take_definitions(true));
@@ -66,7 +67,7 @@ fn every_policy_field_is_named_on_the_page_of_its_kind() {
 #[test]
 fn every_annotation_is_named_on_the_page_of_its_kind_and_no_other() {
     for kind in MUTATORS {
-        let page = Page::read(&format!("docs/{}.md", kebab(kind.name)));
+        let page = Page::read(&format!("docs/{}.md", kind.name.to_kebab_case()));
         let known = known_annotations(kind.domain);
         let told = page.first_cells("key").chain(page.first_cells("annotation"));
         let told: BTreeSet<_> =
@@ -219,9 +220,8 @@ fn the_help_of_every_command_is_told() {
         fs::write(root().join("docs/command-line.md"), &page.text).unwrap();
         return;
     }
-    let diff = similar::TextDiff::from_lines(&before, &page.text);
-    let diff = diff.unified_diff().header("docs/command-line.md", "the help").to_string();
-    assert!(diff.is_empty(), "run UPDATE_DOCS=1 cargo test --test docs\n{diff}");
+    let difference = diffy::create_patch(&before, &page.text);
+    assert!(before == page.text, "run UPDATE_DOCS=1 cargo test --test docs\n{difference}");
 }
 
 #[test]
@@ -433,20 +433,6 @@ fn group(object: &Value) -> &str {
 fn kinds() -> impl Iterator<Item = (&'static str, fn(&mut SchemaGenerator) -> Schema)> {
     let mutators = MUTATORS.iter().map(|kind| (kind.name, kind.schema));
     mutators.chain(VALIDATORS.iter().map(|kind| (kind.name, kind.schema)))
-}
-
-/// `FixedIP` → `fixed-ip`.
-fn kebab(kind: &str) -> String {
-    let mut name = String::new();
-    let mut after_small = false;
-    for c in kind.chars() {
-        if c.is_uppercase() && after_small {
-            name.push('-');
-        }
-        after_small = c.is_lowercase();
-        name.extend(c.to_lowercase());
-    }
-    name
 }
 
 fn root() -> &'static Path {

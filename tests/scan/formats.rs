@@ -36,8 +36,7 @@ fn golden(format: &str, file: &str) -> Result<(), Failed> {
     if written == expected {
         return Ok(());
     }
-    let diff = similar::TextDiff::from_lines(&expected, &written);
-    Err(diff.unified_diff().header("expected", "written").to_string().into())
+    Err(diffy::create_patch(&expected, &written).to_string().into())
 }
 
 /// A page without its style and its script, which stand in files of their own, and without their hashes.
