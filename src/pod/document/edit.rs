@@ -131,12 +131,6 @@ impl Document {
         }
     }
 
-    fn set_kind(&mut self, id: Id, kind: Kind) {
-        if let Some(entry) = self.entries.get_mut(id.index()) {
-            entry.kind = kind;
-        }
-    }
-
     fn set_next(&mut self, id: Id, next: Id) {
         if let Some(entry) = self.entries.get_mut(id.index()) {
             entry.next = next;

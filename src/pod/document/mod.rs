@@ -120,6 +120,11 @@ impl Document {
     }
 
     #[inline]
+    fn bytes(&self, span: Span) -> &[u8] {
+        self.text.as_bytes().get(span.start as usize..span.end as usize).unwrap_or_default()
+    }
+
+    #[inline]
     fn push(&mut self, name: Span, kind: Kind) -> Id {
         let id = Id::at(self.entries.len());
         self.entries.push(Entry { name, next: Id::NONE, kind });
@@ -134,6 +139,13 @@ impl Document {
             None => children.first = id,
         }
         children.last = id;
+    }
+
+    #[inline]
+    fn set_kind(&mut self, id: Id, kind: Kind) {
+        if let Some(entry) = self.entries.get_mut(id.index()) {
+            entry.kind = kind;
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 use std::collections::HashSet;
 
 use serde_json::{Number, Value};
+use wide::u8x16;
 
 use super::{Children, Document, Id, Kind, Span};
 
@@ -13,6 +14,8 @@ use super::{Children, Document, Id, Kind, Span};
 const DEEPEST: usize = 100;
 /// Objects of more fields are searched for names that are there twice with a table.
 const MANY: usize = 16;
+/// The longest text that is read here: each of its places fits a span.
+const LONGEST: usize = i32::MAX as usize;
 
 impl Document {
     /// Reads a document.
@@ -42,149 +45,189 @@ impl<'t> Reader<'t> {
 
     /// The document, unless it is out of the ordinary.
     pub(super) fn read(mut self) -> Option<Document> {
-        u32::try_from(self.json.len()).ok()?;
+        (self.json.len() <= LONGEST).then_some(())?;
         self.value(Span::EMPTY, 0)?;
-        self.peek().is_none().then_some(self.document)
+        self.next().is_none().then_some(self.document)
     }
 
+    // What takes no call is read where it stands.
+    #[inline(always)]
     fn value(&mut self, name: Span, depth: usize) -> Option<Id> {
-        let kind = match self.peek()? {
+        let kind = match self.next()? {
             b'"' => Kind::Text(self.text()?),
             b'{' => return self.object(name, depth),
             b'[' => return self.list(name, depth),
-            b't' => self.word("true", Kind::Bool(true))?,
-            b'f' => self.word("false", Kind::Bool(false))?,
-            b'n' => self.word("null", Kind::Null)?,
+            b't' => self.word("rue", Kind::Bool(true))?,
+            b'f' => self.word("alse", Kind::Bool(false))?,
+            b'n' => self.word("ull", Kind::Null)?,
             _ => Kind::Number(self.number()?),
         };
         Some(self.document.push(name, kind))
     }
 
+    #[inline(never)]
     fn object(&mut self, name: Span, depth: usize) -> Option<Id> {
-        let id = self.open(name, Kind::Object(Children::NONE), depth)?;
+        let id = self.open(name, depth)?;
         let mut children = Children::NONE;
         let mut count = 0;
-        while !self.closes(b'}', children)? {
-            (self.peek()? == b'"').then_some(())?;
+        // A bit for each length that a name has: most objects have no two of one.
+        let mut lengths = 0_u64;
+        let mut is_closed = self.passes(b'}');
+        while !is_closed {
+            self.expect(b'"')?;
             let name = self.text()?;
             self.expect(b':')?;
-            if count < MANY && self.has(children, name) {
+            let length = 1 << (name.length() % u64::BITS);
+            if lengths & length != 0 && count < MANY && self.has(children, name) {
                 return None;
             }
+            lengths |= length;
             let child = self.value(name, depth + 1)?;
             self.document.link(&mut children, child);
             count += 1;
+            is_closed = self.closes(b'}')?;
         }
         if count > MANY && !self.are_unlike(children) {
             return None;
         }
-        self.document.entries.get_mut(id.index())?.kind = Kind::Object(children);
+        self.document.set_kind(id, Kind::Object(children));
         Some(id)
     }
 
+    #[inline(never)]
     fn list(&mut self, name: Span, depth: usize) -> Option<Id> {
-        let id = self.open(name, Kind::List(Children::NONE), depth)?;
+        let id = self.open(name, depth)?;
         let mut children = Children::NONE;
-        while !self.closes(b']', children)? {
+        let mut is_closed = self.passes(b']');
+        while !is_closed {
             let child = self.value(Span::EMPTY, depth + 1)?;
             self.document.link(&mut children, child);
+            is_closed = self.closes(b']')?;
         }
-        self.document.entries.get_mut(id.index())?.kind = Kind::List(children);
+        self.document.set_kind(id, Kind::List(children));
         Some(id)
     }
 
-    fn open(&mut self, name: Span, kind: Kind, depth: usize) -> Option<Id> {
-        self.at += 1;
-        (depth < DEEPEST).then(|| self.document.push(name, kind))
+    /// The entry of an object or a list, whose children are yet to be read.
+    #[inline]
+    fn open(&mut self, name: Span, depth: usize) -> Option<Id> {
+        (depth < DEEPEST).then(|| self.document.push(name, Kind::Null))
     }
 
-    /// Whether this ends what holds the children read so far; else what follows is another one.
+    /// Whether this ends what holds the children read so far; else another one follows.
     #[inline]
-    fn closes(&mut self, bracket: u8, children: Children) -> Option<bool> {
+    fn closes(&mut self, bracket: u8) -> Option<bool> {
+        match self.next()? {
+            b',' => Some(false),
+            byte => (byte == bracket).then_some(true),
+        }
+    }
+
+    /// Whether this byte comes next; it is gone past then.
+    #[inline]
+    fn passes(&mut self, byte: u8) -> bool {
+        self.expect(byte).is_some()
+    }
+
+    #[inline]
+    fn expect(&mut self, byte: u8) -> Option<()> {
+        if self.json.as_bytes().get(self.at) != Some(&byte) && self.peek_behind_space()? != byte {
+            return None;
+        }
+        self.at += 1;
+        Some(())
+    }
+
+    /// Goes past the next byte that is no white space.
+    #[inline]
+    fn next(&mut self) -> Option<u8> {
         let byte = self.peek()?;
-        if byte == bracket {
-            self.at += 1;
-            return Some(true);
-        }
-        if children.first != Id::NONE {
-            self.expect(b',')?;
-            // A comma in front of the bracket.
-            (self.peek()? != bracket).then_some(())?;
-        }
-        Some(false)
+        self.at += 1;
+        Some(byte)
     }
 
     /// The next byte that is no white space.
     #[inline]
     fn peek(&mut self) -> Option<u8> {
-        loop {
-            let byte = *self.json.as_bytes().get(self.at)?;
-            if !matches!(byte, b' ' | b'\n' | b'\t' | b'\r') {
-                return Some(byte);
-            }
-            self.at += 1;
+        // The API server writes no white space, and all of it is below.
+        match self.json.as_bytes().get(self.at) {
+            Some(byte) if *byte > b' ' => Some(*byte),
+            _ => self.peek_behind_space(),
         }
     }
 
-    #[inline]
-    fn expect(&mut self, byte: u8) -> Option<()> {
-        (self.peek()? == byte).then_some(())?;
-        self.at += 1;
-        Some(())
+    #[cold]
+    fn peek_behind_space(&mut self) -> Option<u8> {
+        let rest = self.json.as_bytes().get(self.at..)?;
+        let spaces = rest.iter().position(|byte| !b" \n\t\r".contains(byte))?;
+        self.at += spaces;
+        rest.get(spaces).copied()
     }
 
-    fn word(&mut self, word: &str, kind: Kind) -> Option<Kind> {
-        self.json.as_bytes().get(self.at..)?.starts_with(word.as_bytes()).then_some(())?;
-        self.at += word.len();
+    /// The rest of a word.
+    #[inline]
+    fn word(&mut self, rest: &str, kind: Kind) -> Option<Kind> {
+        self.json.as_bytes().get(self.at..)?.starts_with(rest.as_bytes()).then_some(())?;
+        self.at += rest.len();
         Some(kind)
     }
 
-    #[inline]
+    /// A number, from behind its first byte on.
     fn number(&mut self) -> Option<Span> {
-        let start = self.at;
+        let start = self.at - 1;
         let rest = self.json.as_bytes().get(start..)?;
         let is_part = |byte: &u8| matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E');
-        self.at += rest.iter().position(|byte| !is_part(byte)).unwrap_or(rest.len());
-        let written = self.json.get(start..self.at)?;
-        let is_plain =
-            matches!(written.as_bytes(), [b'1'..=b'9', rest @ ..] if rest.iter().all(u8::is_ascii_digit));
-        (is_plain && written.len() < 16 || serde_json::from_str::<Number>(written).is_ok()).then_some(())?;
-        Some(Span::new(start, self.at))
+        let length = rest.iter().position(|byte| !is_part(byte)).unwrap_or(rest.len());
+        let written = rest.get(..length)?;
+        let is_plain = match written {
+            [b'0'] => true,
+            [b'1'..=b'9', rest @ ..] => length < 16 && rest.iter().all(u8::is_ascii_digit),
+            _ => false,
+        };
+        (is_plain || serde_json::from_slice::<Number>(written).is_ok()).then_some(())?;
+        self.at = start + length;
+        Some(span(start, self.at))
     }
 
-    /// A string, from its quote on.
+    /// A string, from behind its quote on.
     #[inline]
     fn text(&mut self) -> Option<Span> {
-        let start = self.at + 1;
+        let (start, bytes) = (self.at, self.json.as_bytes());
+        let end = plain_until(bytes, start);
+        match bytes.get(end)? {
+            b'"' => {
+                self.at = end + 1;
+                Some(span(start, end))
+            }
+            b'\\' => self.escaped(start, end),
+            _ => None,
+        }
+    }
+
+    /// A string that has a backslash here.
+    #[cold]
+    fn escaped(&mut self, start: usize, backslash: usize) -> Option<Span> {
         let bytes = self.json.as_bytes();
-        let mut at = start;
-        let mut has_escapes = false;
+        let mut at = backslash;
         loop {
-            at = plain_until(bytes, at);
             match bytes.get(at)? {
                 b'"' => break,
-                b'\\' => {
-                    has_escapes = true;
-                    at += 2;
-                }
+                b'\\' => at = plain_until(bytes, at + 2),
                 _ => return None,
             }
         }
         self.at = at + 1;
-        if !has_escapes {
-            return Some(Span::new(start, at));
-        }
-        let decoded: String = serde_json::from_str(self.json.get(start - 1..self.at)?).ok()?;
+        let decoded: String = serde_json::from_slice(bytes.get(start - 1..self.at)?).ok()?;
         Some(self.document.keep(&decoded))
     }
 
     /// Whether one of these has this name.
+    #[inline(never)]
     fn has(&self, children: Children, name: Span) -> bool {
         let document = &self.document;
-        let (length, text) = (name.length(), document.text(name));
         let mut id = children.first;
         while let Some(entry) = document.entry(id) {
-            if entry.name.length() == length && document.text(entry.name) == text {
+            if entry.name.length() == name.length() && document.bytes(entry.name) == document.bytes(name) {
                 return true;
             }
             id = entry.next;
@@ -206,23 +249,28 @@ impl<'t> Reader<'t> {
     }
 }
 
+/// The text between two places, of which none is beyond the longest.
+#[inline]
+fn span(start: usize, end: usize) -> Span {
+    Span { start: start as u32, end: end as u32 }
+}
+
 /// Where the first byte is, from here on, that does not stand for itself in a string: a quote, a backslash, a control
-/// character. Eight at a time, by the rule for a zero byte in a word.
+/// character.
 #[inline]
 fn plain_until(bytes: &[u8], from: usize) -> usize {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGHS: u64 = 0x8080_8080_8080_8080;
-    let below = |word: u64, least: u8| word.wrapping_sub(ONES * u64::from(least)) & !word;
+    let mut rest = bytes.get(from..).unwrap_or_default();
     let mut at = from;
-    while let Some(Ok(word)) = bytes.get(at..at + 8).map(<[u8; 8]>::try_from) {
-        let word = u64::from_le_bytes(word);
-        let is = |byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
-        let found = (is(b'"') | is(b'\\') | below(word, b' ')) & HIGHS;
+    while let Some((lane, behind)) = rest.split_first_chunk() {
+        let lane = u8x16::from(*lane);
+        let is = |byte| lane.simd_eq(u8x16::splat(byte));
+        let is_control = lane.min(u8x16::splat(b' ' - 1)).simd_eq(lane);
+        let found = (is(b'"') | is(b'\\') | is_control).to_bitmask();
         if found != 0 {
-            return at + found.trailing_zeros() as usize / 8;
+            return at + found.trailing_zeros() as usize;
         }
-        at += 8;
+        at += lane.as_array().len();
+        rest = behind;
     }
-    let rest = bytes.get(at..).unwrap_or_default();
     at + rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..b' ')).unwrap_or(rest.len())
 }

@@ -42,9 +42,7 @@ impl Document {
             }
             _ => return id,
         };
-        if let Some(entry) = self.entries.get_mut(id.index()) {
-            entry.kind = kind;
-        }
+        self.set_kind(id, kind);
         id
     }
 }
