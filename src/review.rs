@@ -5,7 +5,7 @@
 
 mod cursor;
 mod request;
-mod span;
+pub(crate) mod span;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

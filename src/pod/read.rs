@@ -70,7 +70,7 @@ impl Pod {
     /// The Pod that stands in this one, as a template does: at the end of these names of fields.
     #[must_use]
     pub fn within(&self, path: impl IntoIterator<Item = impl AsRef<str>>) -> Option<Self> {
-        Self::new(self.document.rooted_at(self.node().at(path)?)).ok()
+        Self::new(self.node().at(path)?.to_document()).ok()
     }
 
     /// The document itself, to be changed.

@@ -10,7 +10,7 @@ const BLOCK: usize = 64;
 const LANE: usize = 16;
 
 /// The length of the object or array that `text` begins with; `None` where it does not end.
-pub(super) fn container(text: &[u8]) -> Option<usize> {
+pub(crate) fn container(text: &[u8]) -> Option<usize> {
     let mut scanner = Scanner::default();
     let (blocks, rest) = text.as_chunks::<BLOCK>();
     for (number, block) in blocks.iter().enumerate() {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Children, Document, Id, Kind, Span};
+use super::{Children, Document, Id, Kind, Node, Span};
 
 /// Why an edit does not fit a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -75,15 +75,16 @@ impl Document {
     }
 
     /// What holds the end of a path, and its name there.
-    fn holder<T: AsRef<str>>(&self, path: impl IntoIterator<Item = T>) -> Result<(Id, T), Misfit> {
+    fn holder<T: AsRef<str>>(&mut self, path: impl IntoIterator<Item = T>) -> Result<(Id, T), Misfit> {
         let mut path = path.into_iter();
         let mut token = path.next().ok_or(Misfit::NoHolder)?;
-        let mut holder = self.root();
+        let mut holder = self.root;
         for next in path {
-            holder = holder.at([token]).ok_or(Misfit::NoHolder)?;
+            holder = Node::new(self, holder).at([token]).ok_or(Misfit::NoHolder)?.id();
+            self.take_in(holder);
             token = next;
         }
-        Ok((holder.id(), token))
+        Ok((holder, token))
     }
 
     /// The list with one more entry, at a place or behind all.

@@ -9,10 +9,12 @@ mod node;
 mod reader;
 #[cfg(test)]
 mod tests;
+mod unread;
 mod value;
 
 pub(super) use edit::Misfit;
 pub use node::{Fields, Items, Node};
+use unread::Part;
 
 /// A JSON document.
 #[derive(Debug, Clone)]
@@ -20,6 +22,7 @@ pub struct Document {
     /// What was read, then the texts that were added.
     text: String,
     entries: Vec<Entry>,
+    unread: Vec<Part>,
     root: Id,
 }
 
@@ -55,6 +58,7 @@ enum Kind {
     Object(Children),
 }
 
+/// None have neither; those that are yet to be read have only a number of their part, as the last.
 #[derive(Debug, Clone, Copy)]
 struct Children {
     first: Id,
@@ -101,12 +105,6 @@ impl Document {
     #[must_use]
     pub fn root(&self) -> Node<'_> {
         Node::new(self, self.root)
-    }
-
-    /// The same with another outermost value, which is one of its own.
-    #[must_use]
-    pub fn rooted_at(&self, node: Node<'_>) -> Self {
-        Self { root: node.id(), ..self.clone() }
     }
 
     #[inline]

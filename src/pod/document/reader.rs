@@ -1,6 +1,6 @@
 //! Reading JSON, as the API server writes it: nothing in it is decoded that nobody asks for.
 //!
-//! What is out of the ordinary (a name twice in one object, very deep nesting, what is no JSON at all) is left to
+//! What hardly anyone asks for is gone past. What is out of the ordinary (a name twice in one object, very deep nesting, what is no JSON at all) is left to
 //! `serde_json`, which decides what becomes of it and says what is wrong. Escapes and unusual numbers it reads too.
 
 use std::collections::HashSet;
@@ -8,7 +8,9 @@ use std::collections::HashSet;
 use serde_json::{Number, Value};
 use wide::u8x16;
 
+use super::unread::is_put_off;
 use super::{Children, Document, Id, Kind, Span};
+use crate::review::span::container;
 
 /// The deepest nesting that is read here.
 const DEEPEST: usize = 100;
@@ -40,7 +42,11 @@ impl<'t> Reader<'t> {
     pub(super) fn new(json: &'t str) -> Self {
         // An entry takes some twenty bytes of text.
         let entries = Vec::with_capacity(json.len() / 16);
-        Self { json, at: 0, document: Document { text: json.to_owned(), entries, root: Id(0) } }
+        Self {
+            json,
+            at: 0,
+            document: Document { text: json.to_owned(), entries, unread: Vec::new(), root: Id(0) },
+        }
     }
 
     /// The document, unless it is out of the ordinary.
@@ -67,6 +73,9 @@ impl<'t> Reader<'t> {
 
     #[inline(never)]
     fn object(&mut self, name: Span, depth: usize) -> Option<Id> {
+        if is_put_off(self.document.bytes(name)) {
+            return self.put_off(name, Kind::Object);
+        }
         let id = self.open(name, depth)?;
         let mut children = Children::NONE;
         let mut count = 0;
@@ -96,6 +105,9 @@ impl<'t> Reader<'t> {
 
     #[inline(never)]
     fn list(&mut self, name: Span, depth: usize) -> Option<Id> {
+        if is_put_off(self.document.bytes(name)) {
+            return self.put_off(name, Kind::List);
+        }
         let id = self.open(name, depth)?;
         let mut children = Children::NONE;
         let mut is_closed = self.passes(b']');
@@ -106,6 +118,14 @@ impl<'t> Reader<'t> {
         }
         self.document.set_kind(id, Kind::List(children));
         Some(id)
+    }
+
+    /// An object or a list that is read later.
+    fn put_off(&mut self, name: Span, kind: fn(Children) -> Kind) -> Option<Id> {
+        let start = self.at - 1;
+        self.at = start + container(self.json.as_bytes().get(start..)?)?;
+        let children = self.document.put_off(span(start, self.at));
+        Some(self.document.push(name, kind(children)))
     }
 
     /// The entry of an object or a list, whose children are yet to be read.

@@ -16,10 +16,19 @@ fn scalar() -> impl Strategy<Value = Value> {
 }
 
 fn value() -> impl Strategy<Value = Value> {
-    scalar().prop_recursive(4, 40, 20, |inner| {
+    value_of("[a-e]{0,2}|\\PC{0,3}")
+}
+
+/// With parts that are put off.
+fn value_in_parts() -> impl Strategy<Value = Value> {
+    value_of("[a-c]{0,2}|env|managedFields")
+}
+
+fn value_of(names: &'static str) -> impl Strategy<Value = Value> {
+    scalar().prop_recursive(4, 40, 20, move |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..20).prop_map(Value::from),
-            prop::collection::vec(("[a-e]{0,2}|\\PC{0,3}", inner), 0..20)
+            prop::collection::vec((names, inner), 0..20)
                 .prop_map(|fields| Value::Object(fields.into_iter().collect())),
         ]
     })
@@ -65,6 +74,83 @@ proptest! {
         prop_assert_eq!(document.root().to_string(), value.to_string());
         prop_assert_eq!(Document::parse(&value.to_string()).unwrap(), document);
     }
+
+    #[test]
+    fn parts_that_are_put_off_are_as_if_they_were_read(value in value_in_parts(), spaced in any::<bool>()) {
+        let text = if spaced { format!("{value:#}") } else { value.to_string() };
+        let document = Document::parse(&text).unwrap();
+        prop_assert_eq!(&document, &Document::parse(&text).unwrap());
+        prop_assert_eq!(&document, &Document::from(&value));
+        prop_assert_eq!(document.root().to_string(), value.to_string());
+    }
+
+    #[test]
+    fn parts_that_are_put_off_are_edited_as_if_they_were_read(
+        value in value_in_parts(),
+        at in any::<prop::sample::Index>(),
+        added in value_in_parts(),
+        is_read in any::<bool>(),
+    ) {
+        let holders = holders(&value, &[]);
+        prop_assume!(!holders.is_empty());
+        let path = at.get(&holders);
+        let mut document = Document::parse(&value.to_string()).unwrap();
+        let mut expected = Document::from(&value);
+        if is_read {
+            let _ = document.root().to_string();
+        }
+        for added in [added, value] {
+            document.add(path, &added).unwrap();
+            expected.add(path, &added).unwrap();
+            prop_assert_eq!(document.root().to_string(), expected.root().to_string());
+        }
+        if document.remove(path).is_ok() {
+            expected.remove(path).unwrap();
+        }
+        prop_assert_eq!(&document, &expected);
+        prop_assert_eq!(document.root().to_string(), expected.root().to_string());
+    }
+}
+
+/// The path behind the last entry of each list, and of one field of each object.
+fn holders(value: &Value, above: &[String]) -> Vec<Vec<String>> {
+    let below = |token: &str| [above, &[token.to_owned()]].concat();
+    match value {
+        Value::Array(items) => {
+            let within = items.iter().enumerate();
+            let within = within.flat_map(|(place, item)| holders(item, &below(&place.to_string())));
+            within.chain([below("-")]).collect()
+        }
+        Value::Object(fields) => {
+            let within = fields.iter().flat_map(|(name, field)| holders(field, &below(name)));
+            within.chain([below("a")]).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+#[test]
+fn parts_are_read_when_they_are_asked_for() {
+    let text =
+        r#"{"env":[{"name":"A","value":"\"]"},{"env":{"b":[1.10]}}],"managedFields":{},"c":{"env":"d"}}"#;
+    let document = Document::parse(text).unwrap();
+    assert_eq!(document.entries.len(), 5);
+    let root = document.root();
+    assert_eq!(root.at(["env", "0", "value"]).and_then(Node::as_str), Some("\"]"));
+    assert_eq!(root.at(["env", "1", "env", "b"]).unwrap().to_document().root().to_string(), "[1.1]");
+    assert!(
+        root.get("env").is_some_and(Node::is_array) && root.get("managedFields").is_some_and(Node::is_object)
+    );
+    assert_eq!(root.at(["c", "env"]).and_then(Node::as_str), Some("d"));
+    assert!(!root.is_kept_by_value());
+    assert_eq!(document.entries.len(), 5);
+}
+
+#[test]
+fn a_part_that_is_no_json_has_nothing_in_it() {
+    let document = Document::parse(r#"{"env":[{"name" "A"}],"b":1}"#).unwrap();
+    assert_eq!(document.root().to_string(), r#"{"env":[],"b":1}"#);
+    assert!(Document::parse(r#"{"env":[{"name":"A"},"b":1}"#).is_err());
 }
 
 #[test]

@@ -49,7 +49,7 @@ impl Document {
 
 impl From<&Value> for Document {
     fn from(value: &Value) -> Self {
-        let mut document = Self { text: String::new(), entries: Vec::new(), root: Id(0) };
+        let mut document = Self { text: String::new(), entries: Vec::new(), unread: Vec::new(), root: Id(0) };
         document.take(Span::EMPTY, value);
         document
     }

@@ -1,0 +1,111 @@
+//! Parts of a document that are gone past when it is read, and read once someone asks for them.
+//!
+//! They are the most of many Pods, and nobody looks at them in one that is judged and left alone. Where such a part ends
+//! is known, and whether it is sound JSON is not: the API server, which sends nothing but what it has written itself,
+//! has seen to that. One that is not has nothing in it.
+
+use std::sync::OnceLock;
+
+use serde_json::Value;
+
+use super::{Children, Document, Entry, Id, Kind, Span};
+
+/// A part.
+#[derive(Debug, Clone)]
+pub(super) struct Part {
+    json: Span,
+    read: OnceLock<Box<Document>>,
+}
+
+/// Whether a field of this name is put off: the variables of a container, the record of who has set which field.
+#[inline]
+pub(super) fn is_put_off(name: &[u8]) -> bool {
+    matches!(name, b"env" | b"managedFields")
+}
+
+impl Children {
+    /// Those of a part, which has no first one before it is read.
+    fn unread(part: usize) -> Self {
+        Self { first: Id::NONE, last: Id::at(part) }
+    }
+
+    /// The part that they are in, if it is unread.
+    #[inline]
+    pub(super) fn part(self) -> Option<usize> {
+        (self.first == Id::NONE && self.last != Id::NONE).then_some(self.last.index())
+    }
+}
+
+impl Document {
+    /// What is in an object or a list that is put off.
+    pub(super) fn put_off(&mut self, json: Span) -> Children {
+        self.unread.push(Part { json, read: OnceLock::new() });
+        Children::unread(self.unread.len() - 1)
+    }
+
+    /// The JSON of a part.
+    pub(super) fn json_of(&self, part: usize) -> Option<&str> {
+        self.unread.get(part).map(|part| self.text(part.json))
+    }
+
+    /// A part as a document of its own.
+    #[cold]
+    pub(super) fn part(&self, part: usize) -> Option<&Self> {
+        let part = self.unread.get(part)?;
+        let read = || Self::parse(self.text(part.json)).unwrap_or_else(|_| Self::from(&Value::Null));
+        Some(part.read.get_or_init(|| Box::new(read())))
+    }
+
+    /// Takes what is in an object or a list among its own entries, where that is put off, so that it can be edited.
+    pub(super) fn take_in(&mut self, id: Id) {
+        let Some(Kind::List(children) | Kind::Object(children)) = self.entry(id).map(|entry| entry.kind)
+        else {
+            return;
+        };
+        let Some(read) = children.part().and_then(|part| self.part(part)).cloned() else { return };
+        let behind = Behind { entries: self.entries.len(), text: self.text.len(), parts: self.unread.len() };
+        let root = read.entry(read.root).map_or(Kind::Null, |root| root.kind);
+        self.set_kind(id, behind.kind(root));
+        self.text.push_str(&read.text);
+        self.entries.extend(read.entries.into_iter().map(|entry| behind.entry(entry)));
+        self.unread.extend(read.unread.into_iter().map(|part| Part { json: behind.span(part.json), ..part }));
+    }
+}
+
+/// Where a document comes to stand that is taken into another: behind as much as this.
+struct Behind {
+    entries: usize,
+    text: usize,
+    parts: usize,
+}
+
+impl Behind {
+    fn entry(&self, entry: Entry) -> Entry {
+        Entry { name: self.span(entry.name), next: self.id(entry.next), kind: self.kind(entry.kind) }
+    }
+
+    fn kind(&self, kind: Kind) -> Kind {
+        match kind {
+            Kind::Null | Kind::Bool(_) => kind,
+            Kind::Number(span) => Kind::Number(self.span(span)),
+            Kind::Text(span) => Kind::Text(self.span(span)),
+            Kind::List(children) => Kind::List(self.children(children)),
+            Kind::Object(children) => Kind::Object(self.children(children)),
+        }
+    }
+
+    fn children(&self, children: Children) -> Children {
+        match children.part() {
+            Some(part) => Children::unread(self.parts + part),
+            None => Children { first: self.id(children.first), last: self.id(children.last) },
+        }
+    }
+
+    fn id(&self, id: Id) -> Id {
+        if id == Id::NONE { id } else { Id::at(self.entries + id.index()) }
+    }
+
+    fn span(&self, span: Span) -> Span {
+        Span::new(self.text + span.start as usize, self.text + span.end as usize)
+    }
+}
