@@ -30,7 +30,14 @@ pub(super) fn given(policies: &PolicySet, subject: &Subject<'_>) -> (Vec<Given>,
 
 pub(super) fn judge(policies: &PolicySet, subject: &Subject<'_>, now: Timestamp) -> Vec<Violation> {
     let (given, _) = given(policies, subject);
-    let subject = &Subject { workload: subject.workload.clone(), given: &given, ..*subject };
+    if given.is_empty() {
+        return judge_given(policies, subject, now);
+    }
+    judge_given(policies, &Subject { workload: subject.workload.clone(), given: &given, ..*subject }, now)
+}
+
+/// The same of a Pod of which is known what mutators give it.
+fn judge_given(policies: &PolicySet, subject: &Subject<'_>, now: Timestamp) -> Vec<Violation> {
     let selecting = policies.validators().iter().filter(|policy| policy.rules.matching.selects(subject));
     selecting.flat_map(|policy| violations(policy, subject, policy.findings(subject), now)).collect()
 }

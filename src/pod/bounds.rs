@@ -3,7 +3,7 @@
 //! Every number is far above that of any Pod that a cluster runs. One beyond it is refused, not let pass: it could be
 //! made to get past the rules.
 
-use super::Pod;
+use super::{Node, Pod};
 
 /// How many values a document may have. In memory each takes up to some 500 bytes, and there are several copies.
 const MOST_VALUES: usize = 50_000;
@@ -42,13 +42,22 @@ impl Pod {
     /// # Errors
     /// When there is.
     pub fn bounded(&self) -> Result<(), Excess> {
-        let named = self.containers().map(|one| one.name()).chain(self.volumes().map(|one| one.name()));
-        let name = named.map(str::len).max().unwrap_or_default();
-        let mounts = self.containers().map(|container| container.mounts().count()).sum();
-        let ports = self.containers().map(|container| container.ports().count()).sum();
+        let length = |list: Option<Node<'_>>| list.and_then(Node::as_array).map_or(0, Iterator::count);
+        let (mut containers, mut mounts, mut ports, mut volumes, mut name) = (0, 0, 0, 0, 0);
+        for container in self.containers() {
+            let [named, mounted, declared] = container.node().get_each(["name", "volumeMounts", "ports"]);
+            containers += 1;
+            mounts += length(mounted);
+            ports += length(declared);
+            name = name.max(named.and_then(Node::as_str).map_or(0, str::len));
+        }
+        for volume in self.volumes() {
+            volumes += 1;
+            name = name.max(volume.name().len());
+        }
         let annotations = self.annotations().map(|(key, value)| key.len() + value.len()).sum();
-        limit("spec.containers", "containers of all sorts", self.containers().count(), MOST_CONTAINERS)?;
-        limit("spec.volumes", "volumes", self.volumes().count(), MOST_VOLUMES)?;
+        limit("spec.containers", "containers of all sorts", containers, MOST_CONTAINERS)?;
+        limit("spec.volumes", "volumes", volumes, MOST_VOLUMES)?;
         limit("spec.containers", "volumeMounts in all containers", mounts, MOST_MOUNTS)?;
         limit("spec.containers", "ports in all containers", ports, MOST_PORTS)?;
         limit("spec", "bytes in the name of a container or volume", name, NAME_LIMIT_BYTES)?;

@@ -20,6 +20,9 @@ impl Group {
     /// Every group.
     pub const ALL: [Self; 3] = [Self::App, Self::Init, Self::Ephemeral];
 
+    /// The fields of `spec` that hold them.
+    pub(super) const FIELDS: [&str; 3] = [Self::App.field(), Self::Init.field(), Self::Ephemeral.field()];
+
     /// The field of `spec` that holds this group.
     #[must_use]
     pub const fn field(self) -> &'static str {
@@ -42,6 +45,12 @@ pub struct Container<'a> {
 }
 
 impl<'a> Container<'a> {
+    /// Those of one group, in the document's order.
+    pub(super) fn all(group: Group, list: Option<Node<'a>>) -> impl Iterator<Item = Self> + use<'a> {
+        let list = list.and_then(Node::as_array).into_iter().flatten();
+        list.enumerate().map(move |(index, raw)| Self { group, index, raw })
+    }
+
     /// Its name; empty where there is none.
     #[must_use]
     pub fn name(&self) -> &'a str {
@@ -50,6 +59,7 @@ impl<'a> Container<'a> {
 
     /// One field.
     #[must_use]
+    #[inline]
     pub fn field(&self, field: &str) -> Option<Node<'a>> {
         self.raw.get(field).filter(|value| !value.is_null())
     }
@@ -94,6 +104,7 @@ impl<'a> Container<'a> {
         self.raw
     }
 
+    #[inline]
     fn list(&self, field: &str) -> impl Iterator<Item = Node<'a>> + use<'a> {
         self.field(field).and_then(Node::as_array).into_iter().flatten()
     }
@@ -151,6 +162,7 @@ impl<'a> Mount<'a> {
         self.text("mountPropagation").filter(|propagation| !propagation.is_empty())
     }
 
+    #[inline]
     fn text(&self, field: &str) -> Option<&'a str> {
         self.raw.get(field).and_then(Node::as_str)
     }

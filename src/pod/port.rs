@@ -35,6 +35,7 @@ impl<'a> Port<'a> {
         self.text("protocol").filter(|protocol| !protocol.is_empty()).unwrap_or("TCP")
     }
 
+    #[inline]
     fn text(&self, field: &str) -> Option<&'a str> {
         self.raw.get(field).and_then(Node::as_str)
     }

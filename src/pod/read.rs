@@ -137,6 +137,7 @@ impl Pod {
 
     /// One field of `spec`.
     #[must_use]
+    #[inline]
     pub fn spec(&self, field: &str) -> Option<Node<'_>> {
         self.document.root().get("spec")?.get(field).filter(|value| !value.is_null())
     }
@@ -161,12 +162,13 @@ impl Pod {
 
     /// The containers of one group, in the document's order.
     pub fn containers_in(&self, group: Group) -> impl Iterator<Item = Container<'_>> {
-        self.list(group.field()).enumerate().map(move |(index, raw)| Container { group, index, raw })
+        Container::all(group, self.spec(group.field()))
     }
 
     /// Every container: app containers, init containers, ephemeral containers.
     pub fn containers(&self) -> impl Iterator<Item = Container<'_>> {
-        Group::ALL.into_iter().flat_map(|group| self.containers_in(group))
+        let lists = self.document.root().get("spec").map_or([None; 3], |spec| spec.get_each(Group::FIELDS));
+        Group::ALL.into_iter().zip(lists).flat_map(|(group, list)| Container::all(group, list))
     }
 
     /// The volumes, in the document's order.
@@ -180,10 +182,12 @@ impl Pod {
         self.volumes().find(|volume| volume.name() == name)
     }
 
+    #[inline]
     fn list(&self, field: &str) -> impl Iterator<Item = Node<'_>> {
         self.spec(field).and_then(Node::as_array).into_iter().flatten()
     }
 
+    #[inline]
     fn metadata(&self, field: &str) -> Option<Node<'_>> {
         self.document.root().get("metadata")?.get(field)
     }
@@ -208,6 +212,13 @@ impl<'a> Volume<'a> {
     #[must_use]
     pub fn source(&self, kind: &str) -> Option<Node<'a>> {
         self.raw.get(kind).filter(|source| !source.is_null())
+    }
+
+    /// The same for each of these types.
+    #[must_use]
+    #[inline]
+    pub fn sources<const COUNT: usize>(&self, kinds: [&str; COUNT]) -> [Option<Node<'a>>; COUNT] {
+        self.raw.get_each(kinds).map(|source| source.filter(|source| !source.is_null()))
     }
 
     /// The whole entry.

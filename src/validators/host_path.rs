@@ -78,12 +78,12 @@ impl Spec for HostPath {
 impl Validator for HostPath {
     fn validate(&self, subject: &Subject<'_>, findings: &mut Vec<Finding>) {
         for volume in subject.pod.volumes() {
-            if let Some(source) = volume.source("hostPath") {
-                if !subject.is_own(&volume) {
+            match volume.sources(["hostPath", "persistentVolumeClaim"]) {
+                [Some(source), _] if !subject.is_own(&volume) => {
                     self.judge_volume(subject, &volume, source, findings);
                 }
-            } else if let Some(source) = volume.source("persistentVolumeClaim") {
-                self.judge_claim(subject, &volume, source, findings);
+                [None, Some(source)] => self.judge_claim(subject, &volume, source, findings),
+                _ => {}
             }
         }
     }

@@ -90,10 +90,10 @@ impl Validator for HostPort {
 
 impl HostPort {
     fn judge(&self, container: &Container<'_>, port: &Port<'_>, is_in_host_network: bool) -> Option<Finding> {
-        let (number, field) = match (port.host_port(), port.number()) {
-            (Some(number), _) => (number, "hostPort"),
-            (None, Some(number)) if is_in_host_network => (number, "containerPort"),
-            _ => return None,
+        let (number, field) = match port.host_port() {
+            Some(number) => (number, "hostPort"),
+            None if is_in_host_network => (port.number()?, "containerPort"),
+            None => return None,
         };
         let protocol = port.protocol();
         let rule = self.broken_rule(number, protocol)?;

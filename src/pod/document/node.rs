@@ -41,6 +41,7 @@ impl<'a> Node<'a> {
 
     /// One field, if it is an object.
     #[must_use]
+    #[inline]
     pub fn get(self, name: &str) -> Option<Self> {
         let document = self.document;
         let Kind::Object(children) = self.kind() else { return None };
@@ -52,6 +53,23 @@ impl<'a> Node<'a> {
             id = entry.next;
         }
         document.part(children.part()?)?.root().get(name)
+    }
+
+    /// Several fields in one turn through them, if it is an object.
+    #[must_use]
+    #[inline]
+    pub fn get_each<const COUNT: usize>(self, names: [&str; COUNT]) -> [Option<Self>; COUNT] {
+        let mut found = [None; COUNT];
+        let mut items = self.as_object().map_or(Items::none(self.document), |Fields(items)| items);
+        while let Some((entry, node)) = items.advance() {
+            let held = node.document.bytes(entry.name);
+            for (name, found) in names.iter().zip(&mut found) {
+                if held == name.as_bytes() {
+                    *found = Some(node);
+                }
+            }
+        }
+        found
     }
 
     /// What lies at the end of these names of fields and places in lists.
@@ -171,7 +189,7 @@ impl<'a> Node<'a> {
     fn items(self) -> Items<'a> {
         match self.kind() {
             Kind::List(children) | Kind::Object(children) => self.children(children),
-            _ => Items { document: self.document, next: Id::NONE },
+            _ => Items::none(self.document),
         }
     }
 
@@ -185,6 +203,10 @@ impl<'a> Node<'a> {
 }
 
 impl<'a> Items<'a> {
+    fn none(document: &'a Document) -> Self {
+        Self { document, next: Id::NONE }
+    }
+
     #[inline]
     fn advance(&mut self) -> Option<(&'a Entry, Node<'a>)> {
         let id = self.next;

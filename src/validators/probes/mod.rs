@@ -7,13 +7,11 @@ mod probe;
 mod target;
 mod times;
 
-use std::collections::HashSet;
-
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use self::probe::{Probe, Role};
-use self::target::Tolerated;
+use self::target::{Declared, Tolerated};
 use self::times::Limits;
 use super::{Finding, Rules, Spec, Validator};
 use crate::pod::{Container, Group, Node};
@@ -67,19 +65,22 @@ impl Spec for Probes {
 impl Validator for Probes {
     fn validate(&self, subject: &Subject<'_>, findings: &mut Vec<Finding>) {
         let runs_on = runs_on(subject);
-        let ports = subject.pod.containers().flat_map(|container| container.ports());
-        let declared: HashSet<u64> = ports.filter_map(|port| port.number()).collect();
+        let declared = Declared::by(subject.pod);
         for container in subject.pod.containers() {
+            let probes = Probe::all(container);
+            let mut missing = self.missing(&container, &probes).peekable();
             // Its author cannot add probes to a container of ours.
-            if runs_on && self.is_held(&container) && !subject.is_own_container(&container) {
-                findings.extend(self.missing(&container));
+            if runs_on
+                && self.is_held(&container)
+                && missing.peek().is_some()
+                && !subject.is_own_container(&container)
+            {
+                findings.extend(missing);
             }
-            for role in Role::ALL {
-                if let Some(probe) = Probe::of(container, role) {
-                    self.judge(&probe, &declared, findings);
-                }
+            for probe in probes.iter().flatten() {
+                self.judge(probe, &declared, findings);
             }
-            self.judge_container(&container, findings);
+            self.judge_container(&container, &probes, findings);
         }
     }
 }
@@ -90,12 +91,16 @@ impl Probes {
         container.group == Group::App || self.native_sidecars && container.is_native_sidecar()
     }
 
-    fn missing(&self, container: &Container<'_>) -> impl Iterator<Item = Finding> {
-        let container = *container;
+    fn missing(
+        &self,
+        container: &Container<'_>,
+        probes: &[Option<Probe<'_>>; 3],
+    ) -> impl Iterator<Item = Finding> {
         let missing = Role::ALL
             .into_iter()
-            .filter(move |role| self.required.contains(role) && Probe::of(container, *role).is_none());
-        missing.map(move |role| {
+            .zip(probes)
+            .filter(|(role, probe)| probe.is_none() && self.required.contains(role));
+        missing.map(move |(role, _)| {
             let (name, loss) = (container.name(), role.without());
             let message = format!("container {name:?} has no {role} probe, so {loss}; add one");
             let brief = Some(format!("missing, so {}; add one", role.without_briefly()));
@@ -104,7 +109,7 @@ impl Probes {
     }
 
     /// Tells what is wrong with one probe in a Pod whose containers declare these ports.
-    fn judge(&self, probe: &Probe<'_>, declared: &HashSet<u64>, findings: &mut Vec<Finding>) {
+    fn judge(&self, probe: &Probe<'_>, declared: &Declared<'_>, findings: &mut Vec<Finding>) {
         for handler in probe.handlers() {
             findings.extend(handler.exec_finding(probe, &self.allowed));
             findings.extend(handler.host_finding(probe, &self.allowed));
@@ -115,10 +120,18 @@ impl Probes {
     }
 
     /// What is wrong with a container's probes together, and with its hooks.
-    fn judge_container(&self, container: &Container<'_>, findings: &mut Vec<Finding>) {
-        findings.extend(times::same_finding(*container, &self.allowed));
+    fn judge_container(
+        &self,
+        container: &Container<'_>,
+        probes: &[Option<Probe<'_>>; 3],
+        findings: &mut Vec<Finding>,
+    ) {
+        let [readiness, liveness, startup] = probes.each_ref().map(Option::as_ref);
+        if let (Some(liveness), Some(readiness)) = (liveness, readiness) {
+            findings.extend(times::same_finding(liveness, readiness, &self.allowed));
+        }
         if let Some(most) = self.max_seconds_to_ready {
-            findings.extend(times::ready_finding(*container, most));
+            findings.extend(times::ready_finding(readiness, startup, most));
         }
         for (hook, handler) in target::hooks(container) {
             let at = format_args!("{container}.lifecycle.{hook}");

@@ -67,13 +67,60 @@ pub(super) struct Probe<'a> {
     pub(super) container: Container<'a>,
     pub(super) role: Role,
     raw: Node<'a>,
+    /// How long after the container's start it begins, in seconds.
+    pub(super) initial_delay: Setting,
+    /// How often it asks, in seconds.
+    pub(super) period: Setting,
+    /// How long it waits for an answer, in seconds.
+    pub(super) timeout: Setting,
+    /// How many answers in a row make it succeed.
+    pub(super) success_threshold: Setting,
+    /// How many failures in a row make it fail.
+    pub(super) failure_threshold: Setting,
+}
+
+/// A number that a probe says; zero says none.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Setting {
+    pub(super) number: u64,
+    /// Whether it is Kubernetes' default.
+    pub(super) is_default: bool,
+}
+
+impl Setting {
+    fn of(field: Option<Node<'_>>, default: u64) -> Self {
+        let said = field.and_then(Node::as_u64).filter(|number| *number != 0);
+        Self { number: said.unwrap_or(default), is_default: said.is_none() }
+    }
 }
 
 impl<'a> Probe<'a> {
-    /// The probe that a container has for this. One that asks nothing is none: the API server refuses it.
-    pub(super) fn of(container: Container<'a>, role: Role) -> Option<Self> {
-        let probe = Self { container, role, raw: container.field(role.field())? };
-        probe.handlers().next().is_some().then_some(probe)
+    /// The probes that a container has, each at the place of its role. One that asks nothing is none: the API server
+    /// refuses it.
+    pub(super) fn all(container: Container<'a>) -> [Option<Self>; 3] {
+        let mut fields = container.node().get_each(Role::ALL.map(Role::field)).into_iter();
+        Role::ALL.map(|role| Self::of(container, role, fields.next()??))
+    }
+
+    fn of(container: Container<'a>, role: Role, raw: Node<'a>) -> Option<Self> {
+        Handler::all(raw).next()?;
+        let [initial_delay, period, timeout, success_threshold, failure_threshold] = raw.get_each([
+            "initialDelaySeconds",
+            "periodSeconds",
+            "timeoutSeconds",
+            "successThreshold",
+            "failureThreshold",
+        ]);
+        Some(Self {
+            container,
+            role,
+            raw,
+            initial_delay: Setting::of(initial_delay, 0),
+            period: Setting::of(period, 10),
+            timeout: Setting::of(timeout, 1),
+            success_threshold: Setting::of(success_threshold, 1),
+            failure_threshold: Setting::of(failure_threshold, 3),
+        })
     }
 
     /// What it asks: one thing in every Pod that the API server takes.
@@ -86,39 +133,9 @@ impl<'a> Probe<'a> {
         self.handlers().map(|handler| handler.question(&self.container)).next()
     }
 
-    /// How long after the container's start it begins, in seconds.
-    pub(super) fn initial_delay(&self) -> u64 {
-        self.given("initialDelaySeconds").unwrap_or(0)
-    }
-
-    /// How often it asks, in seconds.
-    pub(super) fn period(&self) -> u64 {
-        self.given("periodSeconds").unwrap_or(10)
-    }
-
-    /// How long it waits for an answer, in seconds.
-    pub(super) fn timeout(&self) -> u64 {
-        self.given("timeoutSeconds").unwrap_or(1)
-    }
-
-    /// How many answers in a row make it succeed.
-    pub(super) fn success_threshold(&self) -> u64 {
-        self.given("successThreshold").unwrap_or(1)
-    }
-
-    /// How many failures in a row make it fail.
-    pub(super) fn failure_threshold(&self) -> u64 {
-        self.given("failureThreshold").unwrap_or(3)
-    }
-
     /// How long its failures must last until it fails, in seconds.
     pub(super) fn patience(&self) -> u64 {
-        self.period().saturating_mul(self.failure_threshold())
-    }
-
-    /// A number that it says; zero says none.
-    pub(super) fn given(&self, field: &str) -> Option<u64> {
-        self.raw.get(field).and_then(Node::as_u64).filter(|number| *number != 0)
+        self.period.number.saturating_mul(self.failure_threshold.number)
     }
 }
 

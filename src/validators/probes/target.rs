@@ -1,5 +1,6 @@
 //! What a probe or a hook asks, and where.
 
+use std::cell::OnceCell;
 use std::collections::HashSet;
 use std::fmt::Display;
 
@@ -7,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::probe::Probe;
-use crate::pod::{Container, Node};
+use crate::pod::{Container, Node, Pod};
 use crate::policy::nearest;
 use crate::validators::Finding;
 
@@ -48,8 +49,8 @@ impl<'a> Handler<'a> {
 
     /// The handlers of a probe or a hook.
     pub(super) fn all(of: Node<'a>) -> impl Iterator<Item = Self> + use<'a> {
-        Self::KINDS.into_iter().filter_map(move |kind| {
-            let raw = of.get(kind).filter(|raw| raw.is_object())?;
+        Self::KINDS.into_iter().zip(of.get_each(Self::KINDS)).filter_map(|(kind, raw)| {
+            let raw = raw.filter(|raw| raw.is_object())?;
             Some(Self { kind, raw })
         })
     }
@@ -63,7 +64,7 @@ impl<'a> Handler<'a> {
                 "the {} probe of container {:?} starts a process in it every {} s; use httpGet, tcpSocket or grpc",
                 probe.role,
                 probe.container.name(),
-                probe.period()
+                probe.period.number
             ),
         })
     }
@@ -84,7 +85,7 @@ impl<'a> Handler<'a> {
     pub(super) fn port_finding(
         &self,
         probe: &Probe<'_>,
-        declared: &HashSet<u64>,
+        declared: &Declared<'_>,
         allowed: &[Tolerated],
     ) -> Option<Finding> {
         let container = &probe.container;
@@ -93,7 +94,9 @@ impl<'a> Handler<'a> {
             Ok(_) if allowed.contains(&Tolerated::UndeclaredPort) || !self.text("host").is_empty() => {
                 return None;
             }
-            Ok(number) if declared.contains(&number) || container.ports().next().is_none() => return None,
+            Ok(number) if declared.has(container, number) || container.ports().next().is_none() => {
+                return None;
+            }
             Ok(number) => (
                 format!("no container declares port {number}; declare it"),
                 format!(
@@ -143,6 +146,25 @@ impl<'a> Handler<'a> {
     /// An empty list is as good as none.
     fn list(&self, field: &str) -> Option<Node<'a>> {
         self.raw.get(field).filter(|list| list.as_array().is_some_and(|mut items| items.next().is_some()))
+    }
+}
+
+/// The ports that the containers of a Pod declare.
+pub(super) struct Declared<'a> {
+    pod: &'a Pod,
+    all: OnceCell<HashSet<u64>>,
+}
+
+impl<'a> Declared<'a> {
+    pub(super) fn by(pod: &'a Pod) -> Self {
+        Self { pod, all: OnceCell::new() }
+    }
+
+    /// Whether this container declares a port, as most do that are asked at one, or another does.
+    fn has(&self, container: &Container<'_>, number: u64) -> bool {
+        let all = || self.pod.containers().flat_map(|one| one.ports()).filter_map(|port| port.number());
+        container.ports().any(|port| port.number() == Some(number))
+            || self.all.get_or_init(|| all().collect()).contains(&number)
     }
 }
 

@@ -3,9 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, de};
 
-use super::probe::{Probe, Role};
+use super::probe::{Probe, Role, Setting};
 use super::target::Tolerated;
-use crate::pod::Container;
 use crate::validators::Finding;
 
 /// Bounds of the fields of probes, for each role.
@@ -54,16 +53,15 @@ impl Limits {
             Role::Liveness => &self.liveness,
             Role::Startup => &self.startup,
         };
-        let numbers = [
-            ("initialDelaySeconds", probe.initial_delay(), &fields.initial_delay_seconds),
-            ("periodSeconds", probe.period(), &fields.period_seconds),
-            ("timeoutSeconds", probe.timeout(), &fields.timeout_seconds),
-            ("failureThreshold", probe.failure_threshold(), &fields.failure_threshold),
+        let settings = [
+            ("initialDelaySeconds", probe.initial_delay, &fields.initial_delay_seconds),
+            ("periodSeconds", probe.period, &fields.period_seconds),
+            ("timeoutSeconds", probe.timeout, &fields.timeout_seconds),
+            ("failureThreshold", probe.failure_threshold, &fields.failure_threshold),
         ];
-        let probe = *probe;
-        numbers.into_iter().filter_map(move |(field, number, bounds)| {
+        settings.into_iter().filter_map(move |(field, Setting { number, is_default }, bounds)| {
             let broken = bounds.broken_by(number)?;
-            let origin = if probe.given(field).is_none() { ", Kubernetes' default," } else { "" };
+            let origin = if is_default { ", Kubernetes' default," } else { "" };
             let message = format!("{number}{origin} is {broken} a {} probe may have", probe.role);
             Some(Finding { path: format!("{probe}.{field}"), message, brief: None })
         })
@@ -100,7 +98,7 @@ impl<'de> Deserialize<'de> for Bounds {
 
 /// A probe that still waits when it should ask again.
 pub(super) fn timeout_finding(probe: &Probe<'_>, allowed: &[Tolerated]) -> Option<Finding> {
-    let (timeout, period) = (probe.timeout(), probe.period());
+    let (timeout, period) = (probe.timeout.number, probe.period.number);
     let is_fine = timeout <= period || allowed.contains(&Tolerated::TimeoutAbovePeriod);
     (!is_fine).then(|| Finding {
         brief: None,
@@ -113,31 +111,36 @@ pub(super) fn timeout_finding(probe: &Probe<'_>, allowed: &[Tolerated]) -> Optio
 }
 
 /// A container that is killed when it should merely get no more requests.
-pub(super) fn same_finding(container: Container<'_>, allowed: &[Tolerated]) -> Option<Finding> {
-    let liveness = Probe::of(container, Role::Liveness)?;
-    let readiness = Probe::of(container, Role::Readiness)?;
+pub(super) fn same_finding(
+    liveness: &Probe<'_>,
+    readiness: &Probe<'_>,
+    allowed: &[Tolerated],
+) -> Option<Finding> {
     let (dead, busy) = (liveness.patience(), readiness.patience());
-    let is_fine = liveness.question() != readiness.question()
-        || dead > busy
-        || allowed.contains(&Tolerated::SameAsReadiness);
+    let is_fine = dead > busy
+        || allowed.contains(&Tolerated::SameAsReadiness)
+        || liveness.question() != readiness.question();
     (!is_fine).then(|| Finding {
         brief: None,
         path: liveness.to_string(),
         message: format!(
             "it asks what the readiness probe asks and gives up after {dead} s, which is no later ({busy} s), so that \
              container {:?} is killed when it is busy; ask something cheaper, or raise failureThreshold",
-            container.name()
+            liveness.container.name()
         ),
     })
 }
 
 /// A container that may take longer to be ready than the policy lets it.
-pub(super) fn ready_finding(container: Container<'_>, most: u64) -> Option<Finding> {
-    let startup = Probe::of(container, Role::Startup);
-    let readiness = Probe::of(container, Role::Readiness);
-    let started = startup.map_or(0, |probe| probe.initial_delay().saturating_add(probe.patience()));
-    let begins = readiness.map_or(started, |probe| started.max(probe.initial_delay()));
-    let answers = readiness.map_or(0, |probe| probe.period().saturating_mul(probe.success_threshold()));
+pub(super) fn ready_finding(
+    readiness: Option<&Probe<'_>>,
+    startup: Option<&Probe<'_>>,
+    most: u64,
+) -> Option<Finding> {
+    let started = startup.map_or(0, |probe| probe.initial_delay.number.saturating_add(probe.patience()));
+    let begins = readiness.map_or(started, |probe| started.max(probe.initial_delay.number));
+    let answers =
+        readiness.map_or(0, |probe| probe.period.number.saturating_mul(probe.success_threshold.number));
     let seconds = begins.saturating_add(answers);
     // The one that has the greater part in it.
     let longest = if started >= seconds / 2 { startup.or(readiness) } else { readiness }?;
@@ -147,7 +150,7 @@ pub(super) fn ready_finding(container: Container<'_>, most: u64) -> Option<Findi
         message: format!(
             "with its probes container {:?} may take {seconds} s until it is ready, and {most} s are allowed; lower \
              initialDelaySeconds, periodSeconds or failureThreshold",
-            container.name()
+            longest.container.name()
         ),
     })
 }
