@@ -59,7 +59,10 @@ pub(super) fn mutate(policies: &PolicySet, subject: &Subject<'_>, decision: &mut
 /// Why a Pod that is within its bounds would no longer be with our edits: the API server, or our next look at it, would
 /// refuse it.
 fn beyond(draft: &Draft<'_>) -> Option<Rejection> {
-    let excess = draft.pod().bounded().err().filter(|_| draft.is_edited())?;
+    if !draft.is_edited() {
+        return None;
+    }
+    let excess = draft.pod().bounded().err()?;
     let message = format!("with what Podwright adds {excess}; shorten what is there, or ask for less");
     Some(Rejection::new(excess.place, message))
 }

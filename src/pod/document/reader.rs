@@ -279,7 +279,7 @@ fn span(start: usize, end: usize) -> Span {
 /// character.
 #[inline]
 fn plain_until(bytes: &[u8], from: usize) -> usize {
-    let mut rest = bytes.get(from..).unwrap_or_default();
+    let Some(mut rest) = bytes.get(from..) else { return from };
     let mut at = from;
     while let Some((lane, behind)) = rest.split_first_chunk() {
         let lane = u8x16::from(*lane);

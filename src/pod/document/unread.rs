@@ -17,10 +17,10 @@ pub(super) struct Part {
     read: OnceLock<Box<Document>>,
 }
 
-/// Whether a field of this name is put off: the variables of a container, the record of who has set which field.
+/// Whether a field of this name is put off, where it is an object or a list.
 #[inline]
 pub(super) fn is_put_off(name: &[u8]) -> bool {
-    matches!(name, b"env" | b"managedFields")
+    matches!(name, b"affinity" | b"env" | b"managedFields" | b"projected" | b"tolerations")
 }
 
 impl Children {
