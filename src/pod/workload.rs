@@ -22,9 +22,9 @@ impl Workload {
         let Some(owner) = pod.controller() else {
             return Self::new("Pod", "", &pod.display_name());
         };
-        let text = |field: &str| owner.get(field).and_then(Node::as_str).unwrap_or_default();
-        let group = text("apiVersion").rsplit_once('/').map_or("", |(group, _)| group);
-        let (kind, name) = (text("kind"), text("name"));
+        let fields = owner.get_each(["apiVersion", "kind", "name"]);
+        let [version, kind, name] = fields.map(|field| field.and_then(Node::as_str).unwrap_or_default());
+        let group = version.rsplit_once('/').map_or("", |(group, _)| group);
         match (group, kind) {
             ("apps", "ReplicaSet") => match deployment_name(name, pod.label("pod-template-hash")) {
                 Some(deployment) => Self::new("Deployment", group, deployment),

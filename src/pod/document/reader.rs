@@ -25,16 +25,23 @@ impl Document {
     /// # Errors
     /// When the text is no JSON.
     pub fn parse(json: &str) -> Result<Self, serde_json::Error> {
-        match Reader::new(json).read() {
-            Some(document) => Ok(document),
-            None => Ok(Self::from(&serde_json::from_str::<Value>(json)?)),
-        }
+        Reader::new(json).putting_off().read().map_or_else(|| Self::parse_odd(json), Ok)
+    }
+
+    /// The same with nothing put off.
+    pub(super) fn parse_whole(json: &str) -> Result<Self, serde_json::Error> {
+        Reader::new(json).read().map_or_else(|| Self::parse_odd(json), Ok)
+    }
+
+    fn parse_odd(json: &str) -> Result<Self, serde_json::Error> {
+        serde_json::from_str::<Value>(json).map(|value| Self::from(&value))
     }
 }
 
 pub(super) struct Reader<'t> {
     json: &'t str,
     at: usize,
+    puts_off: bool,
     document: Document,
 }
 
@@ -45,8 +52,14 @@ impl<'t> Reader<'t> {
         Self {
             json,
             at: 0,
+            puts_off: false,
             document: Document { text: json.to_owned(), entries, unread: Vec::new(), root: Id(0) },
         }
+    }
+
+    /// The same, going past what hardly anyone asks for.
+    pub(super) fn putting_off(self) -> Self {
+        Self { puts_off: true, ..self }
     }
 
     /// The document, unless it is out of the ordinary.
@@ -73,7 +86,7 @@ impl<'t> Reader<'t> {
 
     #[inline(never)]
     fn object(&mut self, name: Span, depth: usize) -> Option<Id> {
-        if is_put_off(self.document.bytes(name)) {
+        if self.puts_off && is_put_off(self.document.bytes(name)) {
             return self.put_off(name, Kind::Object);
         }
         let id = self.open(name, depth)?;
@@ -105,7 +118,7 @@ impl<'t> Reader<'t> {
 
     #[inline(never)]
     fn list(&mut self, name: Span, depth: usize) -> Option<Id> {
-        if is_put_off(self.document.bytes(name)) {
+        if self.puts_off && is_put_off(self.document.bytes(name)) {
             return self.put_off(name, Kind::List);
         }
         let id = self.open(name, depth)?;

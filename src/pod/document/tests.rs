@@ -151,6 +151,9 @@ fn a_part_that_is_no_json_has_nothing_in_it() {
     let document = Document::parse(r#"{"env":[{"name" "A"}],"b":1}"#).unwrap();
     assert_eq!(document.root().to_string(), r#"{"env":[],"b":1}"#);
     assert!(Document::parse(r#"{"env":[{"name":"A"},"b":1}"#).is_err());
+    let depth = 100_000;
+    let deep = format!("{}1{}", r#"{"env":"#.repeat(depth), "}".repeat(depth));
+    assert_eq!(Document::parse(&deep).unwrap().root().to_string(), r#"{"env":{}}"#);
 }
 
 #[test]

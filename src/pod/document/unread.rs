@@ -48,12 +48,17 @@ impl Document {
         self.unread.get(part).map(|part| self.text(part.json))
     }
 
-    /// A part as a document of its own.
+    /// A part as a document of its own, in which nothing is put off: it cannot be nested beyond what a reader takes.
     #[cold]
     pub(super) fn part(&self, part: usize) -> Option<&Self> {
         let part = self.unread.get(part)?;
-        let read = || Self::parse(self.text(part.json)).unwrap_or_else(|_| Self::from(&Value::Null));
+        let read = || Self::parse_whole(self.text(part.json)).unwrap_or_else(|_| Self::from(&Value::Null));
         Some(part.read.get_or_init(|| Box::new(read())))
+    }
+
+    fn taken(&mut self, part: usize) -> Option<Self> {
+        self.part(part)?;
+        self.unread.get_mut(part)?.read.take().map(|read| *read)
     }
 
     /// Takes what is in an object or a list among its own entries, where that is put off, so that it can be edited.
@@ -62,13 +67,12 @@ impl Document {
         else {
             return;
         };
-        let Some(read) = children.part().and_then(|part| self.part(part)).cloned() else { return };
-        let behind = Behind { entries: self.entries.len(), text: self.text.len(), parts: self.unread.len() };
+        let Some(read) = children.part().and_then(|part| self.taken(part)) else { return };
+        let behind = Behind { entries: self.entries.len(), text: self.text.len() };
         let root = read.entry(read.root).map_or(Kind::Null, |root| root.kind);
         self.set_kind(id, behind.kind(root));
         self.text.push_str(&read.text);
         self.entries.extend(read.entries.into_iter().map(|entry| behind.entry(entry)));
-        self.unread.extend(read.unread.into_iter().map(|part| Part { json: behind.span(part.json), ..part }));
     }
 }
 
@@ -76,7 +80,6 @@ impl Document {
 struct Behind {
     entries: usize,
     text: usize,
-    parts: usize,
 }
 
 impl Behind {
@@ -95,10 +98,7 @@ impl Behind {
     }
 
     fn children(&self, children: Children) -> Children {
-        match children.part() {
-            Some(part) => Children::unread(self.parts + part),
-            None => Children { first: self.id(children.first), last: self.id(children.last) },
-        }
+        Children { first: self.id(children.first), last: self.id(children.last) }
     }
 
     fn id(&self, id: Id) -> Id {
