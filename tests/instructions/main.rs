@@ -21,10 +21,10 @@ use libtest_mimic::{Arguments, Failed, Trial};
 /// The most instructions of one decision, about a seventh more than there are.
 const CASES: &[(&str, u64)] = &[
     ("unselected", 4_000),
-    ("judged", 143_000),
+    ("judged", 66_000),
     ("filebeat", 1_060_000),
     ("everything", 2_470_000),
-    ("large", 2_340_000),
+    ("large", 515_000),
 ];
 /// How many decisions are counted.
 const TIMES: u64 = 200;
