@@ -43,6 +43,12 @@ pub(super) fn mutate(policies: &PolicySet, subject: &Subject<'_>, decision: &mut
         if draft.is_edited() || was_edited || decision.mutations.is_empty() {
             state(&mut draft, &policies.generation, &decision.mutations);
         }
+        if draft.is_edited()
+            && let Err(error) = subject.pod.check()
+        {
+            *decision = Decision::nonsense(&error.to_string());
+            return;
+        }
         match beyond(&draft) {
             None => decision.take(draft, failure_policy),
             Some(rejection) => decision.rejections.push(rejection),

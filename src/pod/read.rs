@@ -61,6 +61,14 @@ impl Pod {
         Self::new(value.borrow().into())
     }
 
+    /// Checks that all of it is JSON: what nobody has asked for was not read.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub fn check(&self) -> Result<(), PodError> {
+        Ok(self.document.check()?)
+    }
+
     /// The document itself.
     #[must_use]
     pub fn node(&self) -> Node<'_> {

@@ -150,6 +150,8 @@ fn parts_are_read_when_they_are_asked_for() {
 fn a_part_that_is_no_json_has_nothing_in_it() {
     let document = Document::parse(r#"{"env":[{"name" "A"}],"b":1}"#).unwrap();
     assert_eq!(document.root().to_string(), r#"{"env":[],"b":1}"#);
+    assert!(document.check().is_err() && Document::parse(r#"{"env":[]}"#).unwrap().check().is_ok());
+    assert!(document.clone().add(["env", "-"], &json!(1)).is_err());
     assert!(Document::parse(r#"{"env":[{"name":"A"},"b":1}"#).is_err());
     let depth = 100_000;
     let deep = format!("{}1{}", r#"{"env":"#.repeat(depth), "}".repeat(depth));

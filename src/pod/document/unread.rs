@@ -1,12 +1,10 @@
 //! Parts of a document that are gone past when it is read, and read once someone asks for them.
 //!
 //! They are the most of many Pods, and nobody looks at them in one that is judged and left alone. Where such a part ends
-//! is known, and whether it is sound JSON is not: the API server, which sends nothing but what it has written itself,
-//! has seen to that. One that is not has nothing in it.
+//! is known, and whether it is sound JSON only once it is read; one that is not has nothing in it. What is edited is
+//! checked for such.
 
 use std::sync::OnceLock;
-
-use serde_json::Value;
 
 use super::{Children, Document, Entry, Id, Kind, Span};
 
@@ -14,7 +12,8 @@ use super::{Children, Document, Entry, Id, Kind, Span};
 #[derive(Debug, Clone)]
 pub(super) struct Part {
     json: Span,
-    read: OnceLock<Box<Document>>,
+    /// `None` in it where the part is no JSON.
+    read: OnceLock<Option<Box<Document>>>,
 }
 
 /// Whether a field of this name is put off, where it is an object or a list.
@@ -52,13 +51,22 @@ impl Document {
     #[cold]
     pub(super) fn part(&self, part: usize) -> Option<&Self> {
         let part = self.unread.get(part)?;
-        let read = || Self::parse_whole(self.text(part.json)).unwrap_or_else(|_| Self::from(&Value::Null));
-        Some(part.read.get_or_init(|| Box::new(read())))
+        let read = || Self::parse_whole(self.text(part.json)).ok().map(Box::new);
+        part.read.get_or_init(read).as_deref()
+    }
+
+    /// Checks that what was put off is JSON.
+    ///
+    /// # Errors
+    /// When a part of it is not.
+    pub fn check(&self) -> Result<(), serde_json::Error> {
+        let flawed = (0..self.unread.len()).find(|part| self.part(*part).is_none());
+        flawed.and_then(|part| self.json_of(part)).map_or(Ok(()), |json| Self::parse_whole(json).map(drop))
     }
 
     fn taken(&mut self, part: usize) -> Option<Self> {
         self.part(part)?;
-        self.unread.get_mut(part)?.read.take().map(|read| *read)
+        self.unread.get_mut(part)?.read.take()?.map(|read| *read)
     }
 
     /// Takes what is in an object or a list among its own entries, where that is put off, so that it can be edited.
@@ -67,7 +75,8 @@ impl Document {
         else {
             return;
         };
-        let Some(read) = children.part().and_then(|part| self.taken(part)) else { return };
+        let Some(part) = children.part() else { return };
+        let Some(read) = self.taken(part) else { return self.set_kind(id, Kind::Null) };
         let behind = Behind { entries: self.entries.len(), text: self.text.len() };
         let root = read.entry(read.root).map_or(Kind::Null, |root| root.kind);
         self.set_kind(id, behind.kind(root));
