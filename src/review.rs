@@ -200,7 +200,7 @@ impl<'a> Review<'a> {
     /// When the body is no JSON, no `AdmissionReview` of [`API_VERSION`], or lacks a request or its uid. From the
     /// moment the uid is known the error carries it.
     pub fn parse(body: &'a [u8]) -> Result<Self, Error> {
-        match std::str::from_utf8(body).ok().and_then(request::of_review) {
+        match simdutf8::basic::from_utf8(body).ok().and_then(request::of_review) {
             Some(request) => Ok(Self { request }),
             None => Self::parse_in_parts(body),
         }

@@ -28,13 +28,18 @@ impl Certificates {
     pub(crate) fn make() -> Self {
         let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         local::certificate(folder.path()).unwrap();
-        let file = |name| folder.path().join(name);
-        Self { certificate: file("tls.crt"), key: file("tls.key"), folder }
+        let beside = |name| folder.path().join(name);
+        Self { certificate: beside("tls.crt"), key: beside("tls.key"), folder }
+    }
+
+    /// A file beside it.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
     }
 
     /// Whom their clients trust.
     pub(crate) fn authority_pem(&self) -> String {
-        fs::read_to_string(self.folder.path().join("ca.crt")).unwrap()
+        fs::read_to_string(self.file("ca.crt")).unwrap()
     }
 
     fn connector(&self) -> TlsConnector {
@@ -85,7 +90,7 @@ pub(crate) struct Connection {
 
 impl Connection {
     /// Sends a request and reads its answer; returns where the body begins in it.
-    async fn ask(&mut self, request: &[u8]) -> io::Result<usize> {
+    pub(crate) async fn ask(&mut self, request: &[u8]) -> io::Result<usize> {
         self.stream.write_all(request).await?;
         self.stream.flush().await?;
         self.answer.clear();

@@ -1,10 +1,10 @@
 //! What a review costs: `podwright serve` beside a server that does nothing, in the same run.
 //!
-//! `cargo bench --bench admission` takes about four minutes, with `-- --quick` some fifteen seconds; the names of
-//! scenarios or of the other parts (`start`, `memory`, `api-server`) run only these. Both servers are processes of
-//! their own that speak TLS 1.3 and HTTP/1.1 with keep-alive by the same crates; the null server reads the review and
-//! answers a constant of the size of Podwright's answer. Figures of different machines do not compare; their ratios to
-//! null nearly do. `cargo bench --profile optimized` spares the release profile's long linking.
+//! `cargo bench --bench admission` takes about six minutes, with `-- --quick` about two; the names of scenarios or of the
+//! other parts (`instructions`, `start`, `memory`, `api-server`) run only these. Both servers are processes of their own
+//! that speak TLS 1.3 and HTTP/1.1 with keep-alive by the same crates; the null server reads the review and answers a
+//! constant of the size of Podwright's answer. Figures of different machines do not compare; their ratios to null nearly
+//! do. `cargo bench --profile optimized` spares the release profile's long linking.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::print_stdout, clippy::print_stderr)] // the table
@@ -12,6 +12,7 @@
 mod api_server;
 mod client;
 mod decision;
+mod instructions;
 mod memory;
 mod mock;
 mod null;
@@ -57,6 +58,8 @@ pub(crate) struct Plan {
     rounds: usize,
     warm_up: Duration,
     round: Duration,
+    /// Of how many reviews the instructions are counted.
+    counted: usize,
     /// How often a server is started, and how many Pods each client creates.
     starts: usize,
     creations: usize,
@@ -68,6 +71,7 @@ const FULL: Plan = Plan {
     rounds: 5,
     warm_up: Duration::from_millis(100),
     round: Duration::from_millis(900),
+    counted: 1000,
     starts: 11,
     creations: 400,
     divisor: 1,
@@ -76,6 +80,7 @@ const QUICK: Plan = Plan {
     rounds: 3,
     warm_up: Duration::from_millis(20),
     round: Duration::from_millis(80),
+    counted: 200,
     starts: 3,
     creations: 40,
     divisor: 10,
@@ -85,6 +90,7 @@ const SMOKE: Plan = Plan {
     rounds: 1,
     warm_up: Duration::ZERO,
     round: Duration::from_millis(5),
+    counted: 1,
     starts: 1,
     creations: 2,
     divisor: 1000,
@@ -151,6 +157,9 @@ fn measure_alone(
     for scenario in reviews::scenarios().iter().filter(|scenario| is_wanted(scenario.name)) {
         runtime.block_on(measure(plan, scenario, report));
     }
+    if is_wanted("instructions") {
+        runtime.block_on(instructions::measure(plan, report));
+    }
     if is_wanted("start") {
         runtime.block_on(start::measure(plan, report));
     }
@@ -164,10 +173,10 @@ async fn measure(plan: &Plan, scenario: &Scenario, report: &mut Report) {
     let certificates = Certificates::make();
     let known =
         scenario.in_cluster.then(|| Mock::start(Sizes { stateful_sets: 1, namespaces: 1, volumes: 0 }));
-    let mut podwright = Server::podwright(&certificates, &flags(scenario, known.as_ref()));
+    let mut podwright = Server::podwright(&certificates, &flags(scenario, known.as_ref()), &[]);
     // Before the view is complete the decision is another.
     let (answer, _) = podwright.answered(&scenario.request, |answer| scenario.is_expected(answer)).await;
-    let null = Server::null(&certificates, answer.len());
+    let null = Server::null(&certificates, answer.len(), &[]);
     report.scenario(scenario, answer.len());
     // Its policies are those that ship.
     if scenario.policies.is_empty() {

@@ -20,7 +20,7 @@ pub(crate) async fn measure(plan: &Plan, report: &mut Report) {
     let scenario = scenarios().into_iter().find(|scenario| scenario.in_cluster).unwrap();
     let certificates = Certificates::make();
     let mock = Mock::start(sizes);
-    let mut podwright = Server::podwright(&certificates, &flags(&scenario, Some(&mock)));
+    let mut podwright = Server::podwright(&certificates, &flags(&scenario, Some(&mock)), &[]);
     podwright.synced().await;
     podwright.answered(&scenario.request, |answer| scenario.is_expected(answer)).await;
     let known = podwright.resident_mib();

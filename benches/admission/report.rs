@@ -110,6 +110,16 @@ impl Report {
         self.row(when, MEMORY, ours_mib, null_mib, 1);
     }
 
+    /// Begins the table of what is counted.
+    pub(crate) fn counts(&mut self) {
+        println!("instructions: what one review takes outside the kernel, on one connection");
+        self.beside_null("instructions");
+    }
+
+    pub(crate) fn count(&mut self, scenario: &str, figure: &str, ours: f64, null: f64) {
+        self.row(scenario, figure, ours, null, 1);
+    }
+
     /// Begins the table of starts.
     pub(crate) fn start(&mut self, ours: Duration, null: Duration) {
         println!("start: from nothing to the first good answer; no cluster, the policies that ship");

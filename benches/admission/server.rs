@@ -8,6 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -44,10 +45,10 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// The real one, in its default settings but for these flags.
-    pub(crate) fn podwright(certificates: &Certificates, flags: &[OsString]) -> Self {
+    /// The real one, in its default settings but for these flags; run by the program `under`, if there is one.
+    pub(crate) fn podwright(certificates: &Certificates, flags: &[OsString], under: &[OsString]) -> Self {
         let [listen, admin_listen] = free_addresses();
-        let mut command = command(env!("CARGO_BIN_EXE_podwright"));
+        let mut command = command(under, env!("CARGO_BIN_EXE_podwright").as_ref());
         command.arg("serve").args(flags);
         command.args(["--listen", &listen.to_string(), "--admin-listen", &admin_listen.to_string()]);
         command.arg("--tls-cert").arg(&certificates.certificate).arg("--tls-key").arg(&certificates.key);
@@ -59,8 +60,8 @@ impl Server {
     }
 
     /// The null server, with answers of this size.
-    pub(crate) fn null(certificates: &Certificates, answer_bytes: usize) -> Self {
-        let mut command = command(std::env::current_exe().unwrap());
+    pub(crate) fn null(certificates: &Certificates, answer_bytes: usize, under: &[OsString]) -> Self {
+        let mut command = command(under, std::env::current_exe().unwrap().as_ref());
         command.arg(null::ARGUMENT).arg(&certificates.certificate).arg(&certificates.key);
         command.arg(answer_bytes.to_string()).stdout(Stdio::piped());
         let started = Instant::now();
@@ -88,6 +89,20 @@ impl Server {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         panic!("no answer that will do within {PATIENCE:?}; the last was {last:?}");
+    }
+
+    /// Asks so many times over one connection.
+    pub(crate) async fn ask(&self, request: &[u8], times: usize) {
+        let mut connection = self.target.connect().await.unwrap();
+        for _ in 0..times {
+            connection.ask(request).await.unwrap();
+        }
+    }
+
+    /// Ends it as a cluster does, and waits for that.
+    pub(crate) fn stop(mut self) {
+        rustix::process::kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
+        self.child.wait().unwrap();
     }
 
     /// Waits until Podwright knows its whole cluster.
@@ -146,12 +161,11 @@ async fn is_ready(address: SocketAddr) -> io::Result<bool> {
 }
 
 /// `taskset` becomes the program that it starts: the child's id is the server's.
-fn command(program: impl AsRef<OsStr>) -> Command {
-    if !is_pinning() {
-        return Command::new(program);
-    }
-    let mut command = Command::new("taskset");
-    command.args(["-c", "1"]).arg(program);
+fn command(under: &[OsString], program: &OsStr) -> Command {
+    let pinned: &[_] = if is_pinning() { &["taskset", "-c", "1"].map(OsString::from) } else { &[] };
+    let mut words = [pinned, under, &[program.to_owned()]].concat().into_iter();
+    let mut command = Command::new(words.next().unwrap());
+    command.args(words);
     command
 }
 

@@ -15,12 +15,12 @@ pub(crate) async fn measure(plan: &Plan, report: &mut Report) {
     let (mut ours, mut nulls) = (Vec::new(), Vec::new());
     let (mut our_memory, mut null_memory) = (0.0, 0.0);
     for _ in 0..plan.starts {
-        let mut podwright = Server::podwright(&certificates, &["--no-cluster".into()]);
+        let mut podwright = Server::podwright(&certificates, &["--no-cluster".into()], &[]);
         let (answer, took) =
             podwright.answered(&scenario.request, |answer| scenario.is_expected(answer)).await;
         ours.push(took);
         our_memory = podwright.resident_mib();
-        let mut null = Server::null(&certificates, answer.len());
+        let mut null = Server::null(&certificates, answer.len(), &[]);
         nulls.push(null.answered(&scenario.request, |_| true).await.1);
         null_memory = null.resident_mib();
     }

@@ -1,8 +1,6 @@
 //! A way through JSON that reads keys and small values and goes past all others. Whatever is not as the API server
 //! writes it ends the way: the caller then has it read by a parser, which can tell what is wrong.
 
-use memchr::memchr2;
-
 use super::{Text, span};
 
 /// A place in a JSON text.
@@ -36,34 +34,38 @@ impl<'a> Cursor<'a> {
 
     /// Goes past a string, which may be null.
     pub(super) fn text(&mut self) -> Option<Option<Text<'a>>> {
-        if self.next()? == b'n' {
-            return (self.value()? == "null").then_some(None);
+        match self.next()? {
+            b'"' => self.string().map(|text| Some(text.into())),
+            _ => self.word("null").map(|()| None),
         }
-        self.string().map(|text| Some(text.into()))
     }
 
     /// Goes past a string without escapes.
     pub(super) fn string(&mut self) -> Option<&'a str> {
         self.pass(b'"')?;
-        let rest = self.text.get(self.at..)?;
-        // Names are short: to search them by the vector would take longer.
-        let length = rest.bytes().position(|byte| matches!(byte, b'"' | b'\\'))?;
-        self.at += length;
-        self.pass(b'"')?;
-        rest.get(..length)
+        let start = self.at;
+        self.at += span::plain(self.rest()?);
+        let text = self.text.get(start..self.at)?;
+        (*self.rest()?.first()? == b'"').then(|| self.at += 1)?;
+        Some(text)
+    }
+
+    /// Goes past a word that is neither string nor number.
+    pub(super) fn word(&mut self, word: &str) -> Option<()> {
+        self.next()?;
+        self.rest()?.starts_with(word.as_bytes()).then(|| self.at += word.len())
     }
 
     /// Goes past any value.
     pub(super) fn value(&mut self) -> Option<&'a str> {
         let first = self.next()?;
-        let rest = self.text.get(self.at..)?;
-        let length = match first {
-            b'{' | b'[' => span::container(rest.as_bytes())?,
-            b'"' => quoted(rest.as_bytes())?,
-            _ => rest.bytes().position(|byte| b",]} \n\r\t".contains(&byte))?,
+        let (start, rest) = (self.at, self.rest()?);
+        self.at += match first {
+            b'{' | b'[' => span::container(rest)?,
+            b'"' => span::string(rest)?,
+            _ => rest.iter().position(|byte| matches!(byte, b',' | b']' | b'}' | ..=b' '))?,
         };
-        self.at += length;
-        rest.get(..length)
+        self.text.get(start..self.at)
     }
 
     /// Whether nothing follows.
@@ -72,8 +74,9 @@ impl<'a> Cursor<'a> {
     }
 
     /// The next byte that is no space.
-    fn next(&mut self) -> Option<u8> {
-        let rest = self.text.as_bytes().get(self.at..)?;
+    #[inline]
+    pub(super) fn next(&mut self) -> Option<u8> {
+        let rest = self.rest()?;
         // Every space is below, and the API server writes none.
         if let Some(first) = rest.first().filter(|first| **first > b' ') {
             return Some(*first);
@@ -83,19 +86,13 @@ impl<'a> Cursor<'a> {
         rest.get(spaces).copied()
     }
 
+    #[inline]
     fn pass(&mut self, byte: u8) -> Option<()> {
         (self.next()? == byte).then(|| self.at += 1)
     }
-}
 
-/// The length of a string with its quotes.
-fn quoted(text: &[u8]) -> Option<usize> {
-    let mut at = 1;
-    loop {
-        let found = at + memchr2(b'"', b'\\', text.get(at..)?)?;
-        match text.get(found)? {
-            b'"' => return Some(found + 1),
-            _ => at = found + 2,
-        }
+    #[inline]
+    fn rest(&self) -> Option<&'a [u8]> {
+        self.text.as_bytes().get(self.at..)
     }
 }

@@ -96,23 +96,27 @@ fn user_info<'a>(cursor: &mut Cursor<'a>) -> Option<UserInfo<'a>> {
 }
 
 fn operation(cursor: &mut Cursor<'_>) -> Option<Operation> {
-    serde_json::from_str(cursor.value()?).ok()
+    match cursor.string()? {
+        "CREATE" => Some(Operation::Create),
+        "UPDATE" => Some(Operation::Update),
+        "DELETE" => Some(Operation::Delete),
+        "CONNECT" => Some(Operation::Connect),
+        _ => None,
+    }
 }
 
 fn object<'a>(cursor: &mut Cursor<'a>) -> Option<Option<Raw<'a>>> {
-    let text = cursor.value()?;
-    match text.as_bytes().first()? {
-        b'{' => Some(Some(Raw(text))),
-        _ => (text == "null").then_some(None),
+    match cursor.next()? {
+        b'{' => cursor.value().map(|text| Some(Raw(text))),
+        _ => cursor.word("null").map(|()| None),
     }
 }
 
 fn dry_run(cursor: &mut Cursor<'_>) -> Option<Option<bool>> {
-    match cursor.value()? {
-        "true" => Some(Some(true)),
-        "false" => Some(Some(false)),
-        "null" => Some(None),
-        _ => None,
+    match cursor.next()? {
+        b't' => cursor.word("true").map(|()| Some(true)),
+        b'f' => cursor.word("false").map(|()| Some(false)),
+        _ => cursor.word("null").map(|()| None),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Where a JSON object or array ends, found 64 bytes at a time and without reading what is in it.
+//! Where a JSON value ends, found many bytes at a time and without reading what is in it.
 //!
 //! Of JSON that is sound the end is the one that a parser finds. Whether it is sound is for whoever reads it to tell.
 
@@ -11,16 +11,40 @@ const LANE: usize = 16;
 
 /// The length of the object or array that `text` begins with; `None` where it does not end.
 pub(crate) fn container(text: &[u8]) -> Option<usize> {
-    let mut scanner = Scanner::default();
     let (blocks, rest) = text.as_chunks::<BLOCK>();
-    for (number, block) in blocks.iter().enumerate() {
-        if let Some(end) = scanner.step(block) {
-            return Some(number * BLOCK + end);
-        }
-    }
     let mut last = [b' '; BLOCK];
     last.get_mut(..rest.len())?.copy_from_slice(rest);
-    scanner.step(&last).map(|end| blocks.len() * BLOCK + end)
+    let mut scanner = Scanner::default();
+    let mut blocks = blocks.iter().chain([&last]).enumerate();
+    blocks.find_map(|(number, block)| Some(number * BLOCK + scanner.step(block)?))
+}
+
+/// The length of the string that `text` begins with, its quotes and all.
+pub(super) fn string(text: &[u8]) -> Option<usize> {
+    let mut at = 1;
+    loop {
+        at += plain(text.get(at..)?);
+        match text.get(at)? {
+            b'"' => return Some(at + 1),
+            // What is escaped may be a quote.
+            _ => at += 2,
+        }
+    }
+}
+
+/// How many bytes come before the first quote or backslash, if there is any.
+pub(super) fn plain(text: &[u8]) -> usize {
+    let (lanes, rest) = text.as_chunks::<LANE>();
+    for (number, lane) in lanes.iter().enumerate() {
+        let bytes = u8x16::from(*lane);
+        let found = bytes.simd_eq(u8x16::splat(b'"')) | bytes.simd_eq(u8x16::splat(b'\\'));
+        match found.to_bitmask() {
+            0 => {}
+            mask => return number * LANE + mask.trailing_zeros() as usize,
+        }
+    }
+    let found = rest.iter().position(|byte| matches!(byte, b'"' | b'\\'));
+    lanes.len() * LANE + found.unwrap_or(rest.len())
 }
 
 /// What is known at the start of a block. In a mask, the lowest bit is the first byte.
@@ -36,28 +60,35 @@ struct Scanner {
 
 impl Scanner {
     /// Goes on by a block; the end in it, if that is in it.
+    #[inline(always)]
     fn step(&mut self, block: &[u8; BLOCK]) -> Option<usize> {
-        let [mut quotes, mut backslashes, mut opening, mut closing] = [0; 4];
+        let [mut quotes, mut opening, mut closing] = [0; 3];
+        let mut backslashes = u8x16::splat(0);
         for (number, lane) in block.as_chunks::<LANE>().0.iter().enumerate() {
             let bytes = u8x16::from(*lane);
             // Brackets differ from braces by this bit alone, and nothing else becomes a brace by it.
             let braces = bytes | u8x16::splat(0x20);
-            let mask = |bytes: u8x16, byte| {
-                u64::from(bytes.simd_eq(u8x16::splat(byte)).to_bitmask()) << (number * LANE)
-            };
+            let mask = |bytes, byte| mask(bytes, byte) << (number * LANE);
             quotes |= mask(bytes, b'"');
-            backslashes |= mask(bytes, b'\\');
             opening |= mask(braces, b'{');
             closing |= mask(braces, b'}');
+            backslashes |= bytes.simd_eq(u8x16::splat(b'\\'));
         }
-        quotes &= !self.escaped(backslashes);
+        if backslashes.any() || self.escaped != 0 {
+            quotes &= !self.escaped(block);
+        }
         let inside = parity(quotes) ^ self.in_string;
         self.in_string = if inside >> 63 == 1 { u64::MAX } else { 0 };
         self.close(opening & !inside, closing & !inside)
     }
 
-    /// The characters that a backslash stands before.
-    fn escaped(&mut self, mut backslashes: u64) -> u64 {
+    /// The characters that a backslash stands before. Few blocks have any.
+    #[cold]
+    fn escaped(&mut self, block: &[u8; BLOCK]) -> u64 {
+        let lanes = block.as_chunks::<LANE>().0.iter().enumerate();
+        let mut backslashes = lanes.fold(0, |backslashes, (number, lane)| {
+            backslashes | mask(u8x16::from(*lane), b'\\') << (number * LANE)
+        });
         let mut escaped = mem::take(&mut self.escaped);
         while backslashes != 0 {
             let at = backslashes.trailing_zeros();
@@ -73,22 +104,29 @@ impl Scanner {
         escaped
     }
 
+    #[inline(always)]
     fn close(&mut self, opening: u64, closing: u64) -> Option<usize> {
-        if closing.count_ones() >= self.depth {
-            let (mut left, mut closed) = (closing, 0);
-            while left != 0 {
-                let at = left.trailing_zeros();
-                let opened = (opening & ((1 << at) - 1)).count_ones();
-                closed += 1;
-                if self.depth + opened <= closed {
-                    return Some(at as usize + 1);
-                }
-                left &= left - 1;
+        if closing.count_ones() < self.depth {
+            self.depth = self.depth + opening.count_ones() - closing.count_ones();
+            return None;
+        }
+        // The end may be here.
+        let mut left = opening | closing;
+        while left != 0 {
+            let at = left.trailing_zeros();
+            left &= left - 1;
+            self.depth = if opening >> at & 1 == 1 { self.depth + 1 } else { self.depth.saturating_sub(1) };
+            if self.depth == 0 {
+                return Some(at as usize + 1);
             }
         }
-        self.depth = self.depth + opening.count_ones() - closing.count_ones();
         None
     }
+}
+
+/// Where this byte is in a lane.
+fn mask(lane: u8x16, byte: u8) -> u64 {
+    u64::from(lane.simd_eq(u8x16::splat(byte)).to_bitmask())
 }
 
 /// Each bit becomes the parity of itself and those below it: of the quotes, what is within a string.

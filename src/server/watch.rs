@@ -75,41 +75,35 @@ impl<'a> Watch<'a> {
         step
     }
 
-    fn observe(&mut self, now: Instant) {
-        let seen = (self.progress.activity(), self.progress.requests());
-        if seen != self.seen {
-            self.seen = seen;
-            self.since = now;
-            self.room = None;
-        }
-    }
-
     fn step(&mut self, context: &mut Context<'_>) -> Step {
+        let seen = (self.progress.activity(), self.progress.requests());
+        let (activity, requests) = seen;
+        if activity == Activity::Busy {
+            // Its answer has time limits of its own.
+            (self.seen, self.room) = (seen, None);
+            return Step::Wait;
+        }
         let mut now = Instant::now();
-        self.observe(now);
-        let (activity, requests) = self.seen;
-        let idle = activity == Activity::Idle;
-        if self.closing_since.is_some() && idle && requests > 0 && !self.progress.has_pending() {
+        if seen != self.seen {
+            (self.seen, self.since, self.room) = (seen, now, None);
+        }
+        let is_head = activity == Activity::Head;
+        if self.closing_since.is_some() && !is_head && requests > 0 && !self.progress.has_pending() {
             return Step::Leave;
         }
         loop {
             if let Some(room) = &mut self.room
                 && room.as_mut().poll(context).is_ready()
             {
-                return if activity == Activity::Head { Step::Cut } else { Step::Leave };
+                return if is_head { Step::Cut } else { Step::Leave };
             }
-            let due = self.due(now);
+            let due = self.due(is_head);
             if now >= due {
-                match activity {
-                    Activity::Head if self.room.is_some() || self.closing_since.is_some() => {
-                        return Step::HeadLate;
-                    }
-                    Activity::Head => self.make_room(&self.gate.stalled),
-                    Activity::Idle if self.room.is_some() || self.closing_since.is_some() => {
-                        return Step::Leave;
-                    }
-                    Activity::Idle => self.make_room(&self.gate.idle),
-                    Activity::Busy => {}
+                match (is_head, self.room.is_some() || self.closing_since.is_some()) {
+                    (true, true) => return Step::HeadLate,
+                    (false, true) => return Step::Leave,
+                    (true, false) => self.make_room(&self.gate.stalled),
+                    (false, false) => self.make_room(&self.gate.idle),
                 }
                 continue;
             }
@@ -128,16 +122,13 @@ impl<'a> Watch<'a> {
     }
 
     /// When to look again at the latest.
-    fn due(&self, now: Instant) -> Instant {
+    fn due(&self, is_head: bool) -> Instant {
         let Settings { idle_timeout, body_timeout, .. } = self.gate.settings;
-        match (self.seen.0, self.closing_since) {
-            (Activity::Head, None) if self.room.is_none() => self.since + SETTLED.min(body_timeout),
-            (Activity::Head, _) => self.since + body_timeout,
-            (Activity::Idle, Some(closing_since)) => closing_since + FIRST_REQUEST,
-            (Activity::Idle, None) if self.room.is_none() => self.since + SETTLED.min(idle_timeout),
-            (Activity::Idle, None) => self.since + idle_timeout,
-            // Its answer has time limits of its own.
-            (Activity::Busy, _) => now + idle_timeout,
+        let limit = if is_head { body_timeout } else { idle_timeout };
+        match self.closing_since {
+            Some(closing_since) if !is_head => closing_since + FIRST_REQUEST,
+            None if self.room.is_none() => self.since + SETTLED.min(limit),
+            _ => self.since + limit,
         }
     }
 }

@@ -40,10 +40,10 @@ pub(super) struct Progress {
 
 impl Progress {
     /// A request is being answered, until the result is dropped.
-    pub(super) fn answering(self: &Arc<Self>) -> Answering {
-        self.requests.fetch_add(1, Ordering::Relaxed);
+    pub(super) fn answering(&self) -> Answering<'_> {
+        self.requests.store(self.requests() + 1, Ordering::Relaxed);
         self.answering.store(true, Ordering::Relaxed);
-        Answering(Arc::clone(self))
+        Answering(self)
     }
 
     /// How many requests have come.
@@ -76,9 +76,9 @@ impl Progress {
 
 /// A request that is being answered.
 #[derive(Debug)]
-pub(super) struct Answering(Arc<Progress>);
+pub(super) struct Answering<'a>(&'a Progress);
 
-impl Drop for Answering {
+impl Drop for Answering<'_> {
     fn drop(&mut self) {
         for flag in [&self.0.answering, &self.0.encrypted, &self.0.plain] {
             flag.store(false, Ordering::Relaxed);

@@ -248,17 +248,17 @@ where
 /// Counts one up in a gauge for as long as it lives, whatever way that ends.
 #[derive(Debug)]
 #[must_use]
-pub struct Held(Gauge);
+pub struct Held<'a>(&'a Gauge);
 
-impl Held {
+impl<'a> Held<'a> {
     /// Counts one up, until it is dropped.
-    pub fn new(gauge: &Gauge) -> Self {
+    pub fn new(gauge: &'a Gauge) -> Self {
         gauge.inc();
-        Self(gauge.clone())
+        Self(gauge)
     }
 }
 
-impl Drop for Held {
+impl Drop for Held<'_> {
     fn drop(&mut self) {
         self.0.dec();
     }
