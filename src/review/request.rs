@@ -176,12 +176,17 @@ mod tests {
 
     #[test]
     fn what_is_unusual_is_left_to_a_parser() {
+        let write = |from, to| review(|_| {}).replacen(from, to, 1);
         let twice = review(|_| {}).replacen(r#""uid":"u1""#, r#""uid":"u1","uid":"u2""#, 1);
         for body in [
             String::new(),
             "{}".to_owned(),
             "null".to_owned(),
             twice,
+            write(r#""dryRun":true"#, r#""dryRun":truer"#),
+            write(r#""dryRun":true"#, r#""dryRun":nul"#),
+            write(r#""name":"shop-1""#, r#""name":nullable"#),
+            write(r#""operation":"UPDATE""#, r#""operation":"UPDATE"s"#),
             review(|review| review["kind"] = json!("Review")),
             review(|review| review["apiVersion"] = json!("admission.k8s.io/v1beta1")),
             review(|review| review["request"] = Value::Null),

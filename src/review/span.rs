@@ -187,5 +187,12 @@ mod tests {
             let text = json!([value]).to_string();
             prop_assert_eq!(container(format!("{text}{after}").as_bytes()), Some(text.len()));
         }
+
+        #[test]
+        fn so_it_is_of_a_string(text in r#"[a"\\\n]{0,60}"#, after in ".{0,40}") {
+            let json = Value::from(text).to_string();
+            prop_assert_eq!(string(format!("{json}{after}").as_bytes()), Some(json.len()));
+            prop_assert_eq!(string(json.strip_suffix('"').unwrap().as_bytes()), None);
+        }
     }
 }
