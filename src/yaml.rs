@@ -70,7 +70,8 @@ pub fn read<T: DeserializeOwned>(document: Document<'_>) -> Result<T, Error> {
     })
 }
 
-/// Writes a value as a YAML document that both YAML 1.1 and 1.2 read back the same.
+/// Writes a value as a YAML document that both YAML 1.1 and 1.2 read back the same. Objects that have fields, written
+/// one behind the other, are one object.
 ///
 /// # Errors
 /// When the value has something that YAML cannot hold, such as a map as a key.
@@ -123,7 +124,8 @@ fn options() -> Options {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use proptest::prelude::*;
+    use serde_json::{Map, Value, json};
 
     use super::*;
 
@@ -167,6 +169,43 @@ mod tests {
         });
         let text = write(&value).unwrap();
         assert_eq!(read::<Value>(only(&text)).unwrap(), value, "{text}");
+    }
+
+    fn value() -> impl Strategy<Value = Value> {
+        let text = prop_oneof![any::<String>(), "[a|>: \n#'\"-]{0,6}", "(a\n){0,2}\n{0,3}"];
+        let scalar = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            text.prop_map(Value::from),
+        ];
+        scalar.prop_recursive(3, 12, 4, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::hash_map("[a-c]{0,2}|\\PC{1,3}", inner, 0..4)
+                    .prop_map(|fields| Value::Object(fields.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn objects_one_behind_the_other_are_one(
+            fields in prop::collection::hash_map("[a-z.]{1,8}|\\PC{1,4}", value(), 2..6),
+            parts in any::<prop::sample::Index>(),
+        ) {
+            let first = 1 + parts.index(fields.len() - 1);
+            let of = |fields: Vec<(&String, &Value)>| {
+                fields.into_iter().map(|(name, value)| (name.clone(), value.clone())).collect::<Map<_, _>>()
+            };
+            let whole = of(fields.iter().collect());
+            let (one, two) = (of(fields.iter().take(first).collect()), of(fields.iter().skip(first).collect()));
+            let text = write(&one).unwrap() + &write(&two).unwrap();
+            prop_assert_eq!(&text, &write(&whole).unwrap());
+            prop_assert_eq!(read::<Value>(only(&text)).unwrap(), Value::Object(whole), "{}", text);
+        }
     }
 
     #[test]

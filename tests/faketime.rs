@@ -165,7 +165,8 @@ fn all_at_once() {
 fn later_containers() {
     let annotations = json!({"faketime.podwright.dev/time": "+2d"});
     let mut patched = pod(&annotations).node().to_value();
-    json_patch::patch(&mut patched, &decide(&annotations).operations).unwrap();
+    let patch: json_patch::Patch = serde_json::from_value(json!(decide(&annotations).operations)).unwrap();
+    json_patch::patch(&mut patched, &patch).unwrap();
     patched["spec"]["containers"]
         .as_array_mut()
         .unwrap()
@@ -272,7 +273,8 @@ fn run(library: &Path, annotations: &Value, program: &[&str]) -> String {
     let decision = decide(annotations);
     assert!(decision.refusal.is_none(), "{:?}", decision.refusal);
     let mut patched = pod(annotations).node().to_value();
-    json_patch::patch(&mut patched, &decision.operations).unwrap();
+    let patch: json_patch::Patch = serde_json::from_value(json!(decision.operations)).unwrap();
+    json_patch::patch(&mut patched, &patch).unwrap();
     let env = patched["spec"]["containers"][0]["env"].as_array().unwrap();
     let text = |value: &Value| value.as_str().unwrap().replace(MOUNT_PATH, library.to_str().unwrap());
     let env = env.iter().map(|entry| (text(&entry["name"]), text(&entry["value"])));

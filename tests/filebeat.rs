@@ -9,7 +9,7 @@
 )]
 
 use podwright::engine::{Decision, admit};
-use podwright::pod::{Pod, Workload};
+use podwright::pod::{Operation, Pod, Workload};
 use podwright::policy::Subject;
 use podwright::policy_set::PolicySet;
 use podwright::view::View;
@@ -222,9 +222,9 @@ fn texts_of_users_cannot_break_out_of_their_value() {
             "app.logs.podwright.dev/paths": "/app/logs/*.log", "app.logs.podwright.dev/fields.text": hostile,
         }));
         let config = decision.operations.iter().find_map(|operation| {
-            let json_patch::PatchOperation::Add(add) = operation else { return None };
+            let Operation::Add { value, .. } = operation else { return None };
             // The annotations are sent as a whole.
-            add.value.get("podwright.dev/filebeat.yml")?.as_str().map(str::to_owned)
+            value.root().get("podwright.dev/filebeat.yml")?.as_str().map(str::to_owned)
         });
         let text = config.unwrap_or_else(|| panic!("{hostile:?}: {:?}", decision.refusal));
         let config: Value =

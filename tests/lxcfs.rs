@@ -209,7 +209,8 @@ impl Node {
         let subject = Subject::new("shop", Workload::of(&pod), &pod, &view);
         let decision = admit(&policies, &subject, jiff::Timestamp::UNIX_EPOCH);
         assert!(decision.refusal.is_none(), "{:?}", decision.refusal);
-        json_patch::patch(&mut document, &decision.operations).unwrap();
+        let patch: json_patch::Patch = serde_json::from_value(json!(decision.operations)).unwrap();
+        json_patch::patch(&mut document, &patch).unwrap();
         let pod = Pod::from_value(document).unwrap();
         let container = pod.containers().next().unwrap();
         container

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use podwright::engine::{Decision, admit};
-use podwright::pod::{Pod, Workload};
+use podwright::pod::{Operation, Pod, Workload};
 use podwright::policy::Subject;
 use podwright::policy_set::PolicySet;
 use podwright::view::View;
@@ -166,7 +166,8 @@ fn served() -> Value {
     let decision = decide_in("shop", asked.clone());
     assert!(decision.refusal.is_none(), "{:?}", decision.refusal);
     let mut served = asked;
-    json_patch::patch(&mut served, &decision.operations).unwrap();
+    let patch: json_patch::Patch = serde_json::from_value(json!(decision.operations)).unwrap();
+    json_patch::patch(&mut served, &patch).unwrap();
     served
 }
 
@@ -258,8 +259,7 @@ fn a_pod_that_can_never_reach_a_node_with_lxcfs_is_told() {
         let told = decision.refusal.map(|refusal| refusal.message).unwrap_or_default();
         assert_eq!(told.is_empty(), can, "{terms} {told}");
         assert!(can || told.contains("change spec.affinity.nodeAffinity"), "{told}");
-        let selects =
-            |operation: &json_patch::PatchOperation| operation.path().as_str() == "/spec/nodeSelector";
+        let selects = |operation: &Operation| operation.path().as_str() == "/spec/nodeSelector";
         assert_eq!(decision.operations.iter().any(selects), can);
     }
 }

@@ -86,7 +86,8 @@ fn kept(policies: &PolicySet, minor: u32) -> Value {
     let mut pod = pod();
     let decision = asked(policies, Endpoint::Mutate, minor, &pod);
     assert_eq!(decision.refusal, None);
-    json_patch::patch(&mut pod, &decision.operations).unwrap();
+    let patch: json_patch::Patch = serde_json::from_value(json!(decision.operations)).unwrap();
+    json_patch::patch(&mut pod, &patch).unwrap();
     let mut kept = server::defaulted(pod);
     for group in ["containers", "initContainers"] {
         for container in kept["spec"][group].as_array_mut().into_iter().flatten() {

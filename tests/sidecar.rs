@@ -110,7 +110,8 @@ fn patched() -> (Value, Decision) {
     let mut pod = asking("sidecar.podwright.dev/inject", "proxy");
     let first = decide(&pod, "shop");
     assert!(first.refusal.is_none(), "{:?}", first.refusal);
-    json_patch::patch(&mut pod, &first.operations).unwrap();
+    let patch: json_patch::Patch = serde_json::from_value(json!(first.operations)).unwrap();
+    json_patch::patch(&mut pod, &patch).unwrap();
     (pod, first)
 }
 

@@ -190,7 +190,8 @@ fn by(policies: &PolicySet, view: &View, endpoint: Endpoint, request: &Request<'
 /// What the object becomes.
 fn replayed(object: &str, decision: &Decision) -> Value {
     let mut object: Value = serde_json::from_str(object).unwrap();
-    json_patch::patch(&mut object, &decision.operations).expect("the patch applies");
+    let patch: json_patch::Patch = serde_json::from_value(json!(decision.operations)).unwrap();
+    json_patch::patch(&mut object, &patch).expect("the patch applies");
     object
 }
 

@@ -3,7 +3,6 @@
 use std::fmt::Display;
 use std::io::{self, Write};
 
-use json_patch::PatchOperation;
 use serde_json::Value;
 
 use super::documents::{Document, Format, InputArgs, Stream};
@@ -12,7 +11,7 @@ use super::exit::Exit;
 use super::offline::{self, OfflineArgs};
 use super::style::Palette;
 use crate::engine::{Case, Decision, Offline};
-use crate::pod::Object;
+use crate::pod::{self, Object, Operation};
 use crate::validators::Violation;
 
 /// The flags of `inject`.
@@ -155,9 +154,11 @@ impl Injection<'_> {
 }
 
 /// Applies the operations to the Pod that stands at a place of a document.
-fn apply(document: &mut Value, pointer: &str, operations: &[PatchOperation]) -> anyhow::Result<()> {
+fn apply(document: &mut Value, pointer: &str, operations: &[Operation]) -> anyhow::Result<()> {
     if let Some(pod) = document.pointer_mut(pointer) {
-        json_patch::patch(pod, operations)?;
+        let mut edited = pod::Document::of(pod);
+        operations.iter().try_for_each(|operation| operation.apply(&mut edited))?;
+        *pod = edited.root().to_value();
     }
     Ok(())
 }

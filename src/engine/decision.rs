@@ -3,11 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
-use json_patch::PatchOperation;
-
 use super::{audit, told};
 use crate::mutators::{FailurePolicy, Mutation, Rejection};
-use crate::pod::{Draft, Excess, Workload};
+use crate::pod::{Draft, Excess, Operation, Workload};
 use crate::policy::Action;
 use crate::validators::Violation;
 use crate::view::SetName;
@@ -18,7 +16,7 @@ pub struct Decision {
     /// The refusal, if it is one.
     pub refusal: Option<Refusal>,
     /// The patch; empty where nothing changes. Not to be used with a refusal.
-    pub operations: Vec<PatchOperation>,
+    pub operations: Vec<Operation>,
     /// Sentences that `kubectl` prints.
     pub warnings: Vec<String>,
     /// What goes into the cluster's own audit log.

@@ -1,8 +1,9 @@
 //! What the mutators make of a Pod, and which of their policies serve it.
 
 use k8s_openapi::api::core::v1;
-use serde::Deserialize as _;
-use serde_json::{Map, Value, json};
+use serde::ser::{SerializeMap as _, Serializer};
+use serde::{Deserialize as _, Serialize};
+use serde_json::{Map, Value};
 
 use super::Decision;
 use crate::mutators::annotations::{self, STATUS};
@@ -54,7 +55,7 @@ pub(super) fn mutate(policies: &PolicySet, subject: &Subject<'_>, decision: &mut
             Some(rejection) => decision.rejections.push(rejection),
         }
         if decision.fault.is_some()
-            && let Err(error) = v1::Pod::deserialize(subject.pod.node().to_value())
+            && let Err(error) = v1::Pod::deserialize(subject.pod.node())
         {
             // Edits of what is no Pod have no place in it. The API server sends none; a file may hold one.
             *decision = Decision::nonsense(&format!("reading the Pod: {error}"));
@@ -137,13 +138,34 @@ fn state(draft: &mut Draft<'_>, generation: &str, mutations: &[Mutation]) {
         }
         return;
     }
-    let mut status = Map::from_iter([("generation".to_owned(), Value::from(generation))]);
-    for mutation in mutations {
-        let mut entry = Map::from_iter([("policy".to_owned(), Value::from(mutation.policy.as_str()))]);
-        entry.extend(mutation.facts.clone());
-        if let Value::Array(entries) = status.entry(mutation.kind).or_insert_with(|| json!([])) {
-            entries.push(Value::Object(entry));
+    let status = serde_json::to_string(&Status { generation, mutations });
+    draft.set_annotation(STATUS, &status.unwrap_or_default());
+}
+
+/// What was done, by kind; mutations of one kind follow each other.
+struct Status<'a> {
+    generation: &'a str,
+    mutations: &'a [Mutation],
+}
+
+/// What one policy did.
+#[derive(Serialize)]
+struct Done<'a> {
+    policy: &'a str,
+    #[serde(flatten)]
+    facts: &'a Map<String, Value>,
+}
+
+impl Serialize for Status<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut status = serializer.serialize_map(None)?;
+        status.serialize_entry("generation", self.generation)?;
+        for of_kind in self.mutations.chunk_by(|one, next| one.kind == next.kind) {
+            let kind = of_kind.first().map_or("", |mutation| mutation.kind);
+            let done =
+                of_kind.iter().map(|mutation| Done { policy: &mutation.policy, facts: &mutation.facts });
+            status.serialize_entry(kind, &done.collect::<Vec<_>>())?;
         }
+        status.end()
     }
-    draft.set_annotation(STATUS, &Value::Object(status).to_string());
 }

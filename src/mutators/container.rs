@@ -1,12 +1,12 @@
-//! What the containers that mutators add have in common.
+//! What mutators add to Pods: containers, mounts and volumes, in the shapes that they have in common.
 
 use std::collections::BTreeMap;
+use std::ops::Not;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 
-use crate::pod::{COMPUTE, Pod, Quantity};
+use crate::pod::{COMPUTE, Document, Pod, Quantity};
 
 /// When an image is pulled.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, JsonSchema)]
@@ -39,23 +39,128 @@ impl Resources {
     }
 
     /// As they go into a Pod; in a Guaranteed Pod the requests are the limits, or the Pod would be Burstable.
-    pub(super) fn within(&self, pod: &Pod) -> Value {
-        let mut resources = self.clone();
+    pub(super) fn within(&self, pod: &Pod) -> Amounts<'_> {
+        let mut amounts = Amounts { requests: by_name(&self.requests), limits: by_name(&self.limits) };
         if pod.is_guaranteed() {
             for resource in COMPUTE {
-                let amount =
-                    resources.limits.get(resource).or_else(|| resources.requests.get(resource)).cloned();
+                let amount = amounts.limits.get(resource).or_else(|| amounts.requests.get(resource)).copied();
                 if let Some(amount) = amount {
-                    resources.limits.insert(resource.to_owned(), amount.clone());
-                    resources.requests.insert(resource.to_owned(), amount);
+                    amounts.limits.insert(resource, amount);
+                    amounts.requests.insert(resource, amount);
                 }
             }
         }
-        let lists = [("requests", resources.requests), ("limits", resources.limits)];
-        lists
-            .into_iter()
-            .filter(|(_, amounts)| !amounts.is_empty())
-            .map(|(list, amounts)| (list, json!(amounts)))
-            .collect()
+        amounts
+    }
+}
+
+fn by_name(amounts: &BTreeMap<String, Quantity>) -> BTreeMap<&str, &Quantity> {
+    amounts.iter().map(|(resource, amount)| (resource.as_str(), amount)).collect()
+}
+
+/// A container that a mutator adds. It passes the `restricted` Pod Security Standard.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Added<'a> {
+    pub(super) name: &'static str,
+    pub(super) image: &'a str,
+    pub(super) image_pull_policy: ImagePullPolicy,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) command: Vec<&'a str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) args: Vec<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) restart_policy: Option<&'static str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) env: Vec<&'a Document>,
+    pub(super) resources: Amounts<'a>,
+    pub(super) security_context: Restricted,
+    pub(super) volume_mounts: Vec<&'a Document>,
+}
+
+/// The resources of one container.
+#[derive(Debug, Serialize)]
+pub(super) struct Amounts<'a> {
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    requests: BTreeMap<&'a str, &'a Quantity>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    limits: BTreeMap<&'a str, &'a Quantity>,
+}
+
+/// The security context of the `restricted` Pod Security Standard.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Restricted {
+    allow_privilege_escalation: bool,
+    read_only_root_filesystem: bool,
+    run_as_non_root: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    run_as_user: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    run_as_group: Option<i64>,
+    capabilities: Capabilities,
+    seccomp_profile: SeccompProfile,
+}
+
+#[derive(Debug, Serialize)]
+struct Capabilities {
+    drop: [&'static str; 1],
+}
+
+#[derive(Debug, Serialize)]
+struct SeccompProfile {
+    #[serde(rename = "type")]
+    kind: &'static str,
+}
+
+impl Restricted {
+    /// That of a user and a group; the image's where there is none.
+    pub(super) fn of(user: Option<i64>, group: Option<i64>) -> Self {
+        Self {
+            allow_privilege_escalation: false,
+            read_only_root_filesystem: true,
+            run_as_non_root: user != Some(0),
+            run_as_user: user,
+            run_as_group: group,
+            capabilities: Capabilities { drop: ["ALL"] },
+            seccomp_profile: SeccompProfile { kind: "RuntimeDefault" },
+        }
+    }
+}
+
+/// A mount that a mutator adds.
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Mounted<'a> {
+    pub(super) name: &'a str,
+    pub(super) mount_path: &'a str,
+    #[serde(skip_serializing_if = "Not::not")]
+    pub(super) read_only: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) sub_path: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) sub_path_expr: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) mount_propagation: Option<&'a str>,
+}
+
+/// An empty volume that a mutator adds.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct EmptyVolume<'a> {
+    name: &'a str,
+    empty_dir: EmptyDir<'a>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct EmptyDir<'a> {
+    size_limit: &'a Quantity,
+}
+
+impl<'a> EmptyVolume<'a> {
+    /// One of this name that holds at most so much.
+    pub(super) fn new(name: &'a str, size_limit: &'a Quantity) -> Self {
+        Self { name, empty_dir: EmptyDir { size_limit } }
     }
 }

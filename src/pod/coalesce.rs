@@ -2,10 +2,9 @@
 //!
 //! A list or a map that several edits change is sent as a whole, with its author's entries as they were.
 
-use json_patch::jsonptr::{Pointer, PointerBuf};
-use json_patch::{AddOperation, PatchOperation};
+use jsonptr::{Pointer, PointerBuf};
 
-use super::{Group, Node, Pod, patch};
+use super::{Document, Group, Node, Operation, Pod, patch};
 
 /// How many bytes of entries may travel for each operation that is spared. The API server reads about as many in the
 /// time that an operation takes it.
@@ -17,19 +16,17 @@ const MAPS: [&str; 3] = ["/metadata/annotations", "/metadata/labels", "/spec/nod
 
 /// The operations for these edits, which have led to this Pod; `in_front` has the places of those that put an init
 /// container in front of others.
-pub(super) fn coalesced(result: &Pod, edits: Vec<PatchOperation>, in_front: &[usize]) -> Vec<PatchOperation> {
+pub(super) fn coalesced(result: &Pod, edits: Vec<Operation>, in_front: &[usize]) -> Vec<Operation> {
     let edits = settled(edits, in_front);
     let wholes = wholes(result, &edits);
     let mut sent = vec![false; wholes.len()];
     let mut operations = Vec::with_capacity(edits.len());
     for edit in edits {
-        match wholes.iter().zip(&mut sent).find(|(whole, _)| is_within(edit.path(), whole)) {
+        match wholes.iter().zip(&mut sent).find(|((whole, _), _)| is_within(edit.path(), whole)) {
             None => operations.push(edit),
             Some((_, true)) => {}
-            Some((whole, sent)) => {
-                let (path, value) =
-                    (whole.clone(), at(result, whole).map(Node::to_value).unwrap_or_default());
-                operations.push(PatchOperation::Add(AddOperation { path, value }));
+            Some(((whole, node), sent)) => {
+                operations.push(Operation::Add { path: whole.clone(), value: Document::from(*node) });
                 *sent = true;
             }
         }
@@ -38,7 +35,7 @@ pub(super) fn coalesced(result: &Pod, edits: Vec<PatchOperation>, in_front: &[us
 }
 
 /// The edits with every path as it is in the end: what goes in front of others comes before what it moves.
-fn settled(edits: Vec<PatchOperation>, in_front: &[usize]) -> Vec<PatchOperation> {
+fn settled(edits: Vec<Operation>, in_front: &[usize]) -> Vec<Operation> {
     let Some(first) = in_front.first() else { return edits };
     let list = PointerBuf::from_tokens(["spec", Group::Init.field()]);
     let moved = edits.iter().take(*first).position(|edit| is_within(edit.path(), &list));
@@ -59,16 +56,16 @@ fn settled(edits: Vec<PatchOperation>, in_front: &[usize]) -> Vec<PatchOperation
 }
 
 /// Moves an edit's path, once an init container is put in front.
-fn make_way(edit: &mut PatchOperation, front: &Pointer) {
+fn make_way(edit: &mut Operation, front: &Pointer) {
     let (Some(place), Some(front)) = (init_container(edit.path()), init_container(front)) else { return };
-    if let PatchOperation::Add(add) = edit
+    if let Operation::Add { path, .. } = edit
         && front <= place
     {
-        let mut tokens: Vec<_> = patch::tokens(&add.path).collect();
+        let mut tokens: Vec<_> = patch::tokens(path).collect();
         if let Some(token) = tokens.get_mut(2) {
             *token = (place + 1).to_string().into();
         }
-        add.path = PointerBuf::from_tokens(tokens.iter().map(AsRef::<str>::as_ref));
+        *path = PointerBuf::from_tokens(tokens.iter().map(AsRef::<str>::as_ref));
     }
 }
 
@@ -80,42 +77,42 @@ fn init_container(path: &Pointer) -> Option<usize> {
 }
 
 /// The lists and maps that are sent as a whole.
-fn wholes(result: &Pod, edits: &[PatchOperation]) -> Vec<PointerBuf> {
-    let mut touched: Vec<(&Pointer, usize)> = Vec::new();
-    for home in edits.iter().filter_map(|edit| home(result, edit.path())) {
-        match touched.iter_mut().find(|(known, _)| *known == home) {
-            Some((_, times)) => *times += 1,
-            None => touched.push((home, 1)),
+fn wholes<'r>(result: &'r Pod, edits: &[Operation]) -> Vec<(PointerBuf, Node<'r>)> {
+    let mut touched: Vec<(&Pointer, Node<'r>, usize)> = Vec::new();
+    for (home, node) in edits.iter().filter_map(|edit| home(result, edit.path())) {
+        match touched.iter_mut().find(|(known, ..)| *known == home) {
+            Some((.., times)) => *times += 1,
+            None => touched.push((home, node, 1)),
         }
     }
     let mut bytes = 0;
-    touched.retain(|(home, times)| {
-        let Some(node) = at(result, home).filter(|_| *times > 1) else { return false };
-        let size = node.size();
-        let pays = size <= BYTES_PER_OPERATION * (times - 1)
-            && bytes + size <= MOST_BYTES
-            && node.is_kept_by_value();
+    touched.retain(|(_, node, times)| {
+        let size = if *times > 1 { node.size() } else { MOST_BYTES };
+        let pays = size <= BYTES_PER_OPERATION * (times - 1) && bytes + size <= MOST_BYTES;
         bytes += if pays { size } else { 0 };
         pays
     });
-    let homes: Vec<_> = touched.into_iter().map(|(home, _)| home).collect();
-    let is_outermost = |home: &&&Pointer| !homes.iter().any(|other| other != *home && is_within(home, other));
-    homes.iter().filter(is_outermost).map(|home| home.to_buf()).collect()
+    let is_outermost =
+        |home: &Pointer| !touched.iter().any(|(other, ..)| *other != home && is_within(home, other));
+    let outermost = touched.iter().filter(|(home, ..)| is_outermost(home));
+    outermost.map(|(home, node, _)| (home.to_buf(), *node)).collect()
 }
 
 /// The list or map that an edit makes, or whose entry it changes.
-fn home<'p>(result: &Pod, path: &'p Pointer) -> Option<&'p Pointer> {
+fn home<'p, 'r>(result: &'r Pod, path: &'p Pointer) -> Option<(&'p Pointer, Node<'r>)> {
+    // What lies along the path: of a field that was removed, what is above it.
+    let mut along = vec![Some(result.node())];
+    along.extend(patch::tokens(path).scan(Some(result.node()), |held, token| {
+        *held = held.and_then(|held| held.at([token]));
+        Some(*held)
+    }));
     let above = path.parent();
     let upwards = [Some(path), above, above.and_then(Pointer::parent)].into_iter().flatten();
-    let is_home = |place: &Pointer| {
-        at(result, place)
-            .is_some_and(|node| node.is_array() || node.is_object() && MAPS.contains(&place.as_str()))
+    let is_home = |place: &Pointer, node: &Node<'_>| {
+        node.is_array() || node.is_object() && MAPS.contains(&place.as_str())
     };
-    upwards.into_iter().find(|place| is_home(place))
-}
-
-fn at<'r>(result: &'r Pod, path: &Pointer) -> Option<Node<'r>> {
-    result.node().at(patch::tokens(path))
+    let mut homes = upwards.zip(along.into_iter().rev()).filter_map(|(place, node)| Some((place, node?)));
+    homes.find(|(place, node)| is_home(place, node))
 }
 
 fn is_within(path: &Pointer, upper: &Pointer) -> bool {
@@ -137,7 +134,8 @@ mod tests {
         edit(&mut draft);
         let edited = draft.finish().unwrap();
         let mut replayed = pod.node().to_value();
-        json_patch::patch(&mut replayed, &edited.operations).unwrap();
+        let patch: json_patch::Patch = serde_json::from_value(json!(edited.operations)).unwrap();
+        json_patch::patch(&mut replayed, &patch).unwrap();
         assert_eq!(replayed, edited.pod.unwrap().node().to_value());
         edited.operations.iter().map(|operation| operation.path().to_string()).collect()
     }
@@ -187,8 +185,8 @@ mod tests {
         let found = paths(pod(), |draft| {
             draft.push_volume(json!({"name": "a", "emptyDir": {}}));
             draft.set_annotation("a", "1");
-            draft.set_spec("shareProcessNamespace", true.into());
-            draft.set_spec("enableServiceLinks", true.into());
+            draft.set_spec("shareProcessNamespace", &true);
+            draft.set_spec("enableServiceLinks", &true);
         });
         let expected = [
             "/spec/volumes/1",
@@ -225,11 +223,17 @@ mod tests {
             draft.push_to_container(Group::App, 0, "env", variable("c"));
         };
         assert_eq!(paths(large, edit), ["/spec/containers/0/env/1", "/spec/containers/0/env/2"]);
-        // A copy would say it in other digits.
+    }
+
+    #[test]
+    fn what_others_wrote_is_carried_as_they_wrote_it() {
         let odd = pod().to_string().replace(r#""name":"A","#, r#""name":"A","newer":1.10,"#);
         let odd = Pod::parse(&odd).unwrap();
         let mut draft = Draft::new(&odd);
-        edit(&mut draft);
-        assert_eq!(draft.finish().unwrap().operations.len(), 2);
+        draft.push_to_container(Group::App, 0, "env", variable("b"));
+        draft.push_to_container(Group::App, 0, "env", variable("c"));
+        let operations = draft.finish().unwrap().operations;
+        let patch = serde_json::to_string(&operations).unwrap();
+        assert!(operations.len() == 1 && patch.contains(r#""newer":1.10,"#), "{patch}");
     }
 }

@@ -1,20 +1,19 @@
 //! Edits to a Pod, recorded as RFC 6902 operations while they are applied to the working copy.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
-use json_patch::jsonptr::{Pointer, PointerBuf, Token};
-use json_patch::{AddOperation, PatchOperation, RemoveOperation};
-use serde_json::{Map, Value};
+use jsonptr::{Pointer, PointerBuf, Token};
+use serde::Serialize;
 
 use super::verify::{self, Fault};
-use super::{Container, Document, Group, Node, Pod, coalesce, patch};
+use super::{Container, Document, Group, Node, Operation, Pod, coalesce};
 
 /// A Pod under change: mutators read the working copy and change it only through here.
 #[derive(Debug)]
 pub struct Draft<'a> {
     original: &'a Pod,
     working: Option<Pod>,
-    edits: Vec<PatchOperation>,
+    edits: Vec<Operation>,
     fault: Option<Fault>,
     /// Who edits, each with the number of edits before theirs; the last is at work.
     authors: Vec<(usize, String)>,
@@ -30,9 +29,22 @@ pub struct Draft<'a> {
 #[derive(Debug)]
 pub struct Edited {
     /// The operations, in order; empty where nothing changed.
-    pub operations: Vec<PatchOperation>,
+    pub operations: Vec<Operation>,
     /// The changed Pod; `None` where nothing changed.
     pub pod: Option<Pod>,
+}
+
+/// A variable of a container.
+#[derive(Serialize)]
+struct Variable<'v> {
+    name: &'v str,
+    value: &'v str,
+}
+
+/// A reference to an object by its name.
+#[derive(Serialize)]
+struct Reference<'v> {
+    name: &'v str,
 }
 
 impl<'a> Draft<'a> {
@@ -78,9 +90,9 @@ impl<'a> Draft<'a> {
     /// An entry of `volumeMounts` goes by its path.
     #[must_use]
     pub fn author_of(&self, field: &str, name: &str) -> Option<&str> {
-        let adds = |operation: &PatchOperation| match operation {
-            PatchOperation::Add(add) => brings(&add.path, &add.value, field, name),
-            _ => false,
+        let adds = |operation: &Operation| match operation {
+            Operation::Add { path, value } => brings(path, value.root(), field, name),
+            Operation::Remove { .. } => false,
         };
         let at = self.edits.iter().position(adds)?;
         self.authors.iter().rev().find(|(from, _)| *from <= at).map(|(_, author)| author.as_str())
@@ -102,20 +114,21 @@ impl<'a> Draft<'a> {
     /// Sets an annotation; no edit where it has this value already.
     pub fn set_annotation(&mut self, key: &str, value: &str) {
         if self.pod().annotation(key) != Some(value) {
-            self.put(&["metadata", "annotations", key], Value::from(value));
+            self.put(&["metadata", "annotations", key], Document::of(value));
         }
     }
 
     /// Sets a label; no edit where it has this value already.
     pub fn set_label(&mut self, key: &str, value: &str) {
         if self.pod().label(key) != Some(value) {
-            self.put(&["metadata", "labels", key], Value::from(value));
+            self.put(&["metadata", "labels", key], Document::of(value));
         }
     }
 
     /// Sets a field of `spec`; no edit where it has this value already.
-    pub fn set_spec(&mut self, field: &str, value: Value) {
-        if self.pod().spec(field).is_none_or(|held| held != Document::from(&value).root()) {
+    pub fn set_spec(&mut self, field: &str, value: &impl Serialize) {
+        let value = Document::of(value);
+        if self.pod().spec(field).is_none_or(|held| held != value.root()) {
             self.put(&["spec", field], value);
         }
     }
@@ -125,23 +138,24 @@ impl<'a> Draft<'a> {
         let path = ["metadata", "annotations", key];
         if self.pod().node().at(path).is_some() {
             let path = PointerBuf::from_tokens(path);
-            self.record(PatchOperation::Remove(RemoveOperation { path }));
+            self.record(Operation::Remove { path });
         }
     }
 
     /// Appends a container to one group, behind those that are there.
-    pub fn push_container(&mut self, group: Group, container: Value) {
-        self.push(&["spec", group.field()], container);
+    pub fn push_container(&mut self, group: Group, container: impl Into<Document>) {
+        self.push(&["spec", group.field()], container.into());
     }
 
     /// Puts an init container before those of the Pod, behind those that this put there.
-    pub fn push_first_init_container(&mut self, container: Value) {
+    pub fn push_first_init_container(&mut self, container: impl Into<Document>) {
+        let container = container.into();
         let list = ["spec", Group::Init.field()];
         match self.pod().node().at(list).and_then(Node::as_array) {
             Some(_) => {
                 let path = PointerBuf::from_tokens(list).with_trailing_token(Token::from(self.in_front));
                 self.fronts.push(self.edits.len());
-                self.record(PatchOperation::Add(AddOperation { path, value: container }));
+                self.record(Operation::Add { path, value: container });
             }
             _ => self.push_container(Group::Init, container),
         }
@@ -163,35 +177,35 @@ impl<'a> Draft<'a> {
         match place {
             Some((_, true)) => {}
             Some((place, false)) => {
-                self.put(&["spec", group.field(), &index, "env", &place, "value"], value.into());
+                self.put(&["spec", group.field(), &index, "env", &place, "value"], Document::of(value));
             }
             None => {
-                let entry = serde_json::json!({ "name": name, "value": value });
-                self.push(&["spec", group.field(), &index, "env"], entry);
+                let entry = Variable { name, value };
+                self.push(&["spec", group.field(), &index, "env"], Document::of(&entry));
             }
         }
     }
 
     /// Appends an entry to one list of a container (`volumeMounts`, `env`).
-    pub fn push_to_container(&mut self, group: Group, index: usize, list: &str, entry: Value) {
-        self.push(&["spec", group.field(), &index.to_string(), list], entry);
+    pub fn push_to_container(&mut self, group: Group, index: usize, list: &str, entry: impl Into<Document>) {
+        self.push(&["spec", group.field(), &index.to_string(), list], entry.into());
     }
 
     /// Appends a volume.
-    pub fn push_volume(&mut self, volume: Value) {
-        self.push(&["spec", "volumes"], volume);
+    pub fn push_volume(&mut self, volume: impl Into<Document>) {
+        self.push(&["spec", "volumes"], volume.into());
     }
 
     /// Asks for nodes that have a label; no edit where the Pod does already.
     pub fn set_node_selector(&mut self, key: &str, value: &str) {
         if self.pod().node_selector(key) != Some(value) {
-            self.put(&["spec", "nodeSelector", key], Value::from(value));
+            self.put(&["spec", "nodeSelector", key], Document::of(value));
         }
     }
 
     /// Appends an entry to `hostAliases`.
-    pub fn push_host_alias(&mut self, alias: Value) {
-        self.push(&["spec", "hostAliases"], alias);
+    pub fn push_host_alias(&mut self, alias: impl Into<Document>) {
+        self.push(&["spec", "hostAliases"], alias.into());
     }
 
     /// Adds the reference to an image pull secret, unless the Pod has it.
@@ -199,7 +213,7 @@ impl<'a> Draft<'a> {
         let held = |entry: Node<'_>| entry.get("name").and_then(Node::as_str) == Some(name);
         let secrets = self.pod().spec("imagePullSecrets").and_then(Node::as_array);
         if !secrets.is_some_and(|mut secrets| secrets.any(held)) {
-            self.push(&["spec", "imagePullSecrets"], serde_json::json!({ "name": name }));
+            self.push(&["spec", "imagePullSecrets"], Document::of(&Reference { name }));
         }
     }
 
@@ -221,19 +235,19 @@ impl<'a> Draft<'a> {
     }
 
     /// Appends to the list at a path; makes the list where there is none.
-    fn push(&mut self, path: &[&str], entry: Value) {
+    fn push(&mut self, path: &[&str], entry: Document) {
         match self.pod().node().at(path.iter().copied()).and_then(Node::as_array) {
             Some(entries) => {
                 let list = PointerBuf::from_tokens(path.iter().copied());
                 let at = list.with_trailing_token(Token::from(entries.count()));
-                self.record(PatchOperation::Add(AddOperation { path: at, value: entry }));
+                self.record(Operation::Add { path: at, value: entry });
             }
-            _ => self.put(path, Value::Array(vec![entry])),
+            _ => self.put(path, Document::of(&[entry])),
         }
     }
 
     /// Sets the field at a path; makes the objects above it where they are missing or null.
-    fn put(&mut self, path: &[&str], value: Value) {
+    fn put(&mut self, path: &[&str], value: Document) {
         let mut held = Some(self.pod().node());
         let mut above = PointerBuf::new();
         let mut missing = path.iter().copied();
@@ -244,20 +258,18 @@ impl<'a> Draft<'a> {
                 break;
             }
         }
-        let value = missing
-            .rev()
-            .fold(value, |inner, token| Value::Object(Map::from_iter([(token.to_owned(), inner)])));
+        let value = missing.rev().fold(value, |inner, token| Document::of(&BTreeMap::from([(token, inner)])));
         // `add` on a member that exists replaces it (RFC 6902, 4.1); `replace` on a null fails in the API server.
-        self.record(PatchOperation::Add(AddOperation { path: above, value }));
+        self.record(Operation::Add { path: above, value });
     }
 
     /// Applies an operation to the working copy and keeps it.
-    fn record(&mut self, operation: PatchOperation) {
+    fn record(&mut self, operation: Operation) {
         if self.fault.is_some() {
             return;
         }
         let working = self.working.get_or_insert_with(|| self.original.clone());
-        match patch::apply(working.document_mut(), &operation) {
+        match operation.apply(working.document_mut()) {
             Ok(()) => self.edits.push(operation),
             Err(error) => self.fault = Some(Fault::of(operation.path(), &error)),
         }
@@ -265,35 +277,32 @@ impl<'a> Draft<'a> {
 }
 
 /// Whether an operation that adds a value at a path brings a named entry of a list, or a key of a map.
-fn brings(path: &Pointer, value: &Value, field: &str, name: &str) -> bool {
-    let is_named = |value: &Value| {
-        ["name", "mountPath"].iter().any(|key| value.get(key).and_then(Value::as_str) == Some(name))
+fn brings(path: &Pointer, value: Node<'_>, field: &str, name: &str) -> bool {
+    let is_named = |value: Node<'_>| {
+        ["name", "mountPath"].iter().any(|key| value.get(key).and_then(Node::as_str) == Some(name))
+    };
+    let holds = |value: Node<'_>| match value.as_array() {
+        Some(mut entries) => entries.any(is_named),
+        None => value.get(name).is_some(),
     };
     let is_field = |token: Option<Token<'_>>| token.is_some_and(|token| token.decoded() == field);
     // The field may be the target itself, above it, or within a value that brings its parents with it.
     if is_field(path.last()) {
-        return match value {
-            Value::Array(entries) => entries.iter().any(is_named),
-            other => other.get(name).is_some(),
-        };
+        return holds(value);
     }
     if is_field(path.parent().and_then(Pointer::last)) {
         return path.last().is_some_and(|token| token.decoded() == name) || is_named(value);
     }
-    match value.get(field) {
-        Some(Value::Array(entries)) => entries.iter().any(is_named),
-        Some(inner) => inner.get(name).is_some(),
-        None => false,
-    }
+    value.get(field).is_some_and(holds)
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
-    fn edited(original: Value, edit: impl FnOnce(&mut Draft<'_>)) -> (Value, Vec<PatchOperation>) {
+    fn edited(original: Value, edit: impl FnOnce(&mut Draft<'_>)) -> (Value, Vec<Operation>) {
         let pod = Pod::from_value(original).unwrap();
         let mut draft = Draft::new(&pod);
         edit(&mut draft);

@@ -1,18 +1,57 @@
-//! RFC 6902 operations, applied.
+//! The operations of a patch (RFC 6902), as far as a draft makes them.
 
 use std::borrow::Cow;
 
-use json_patch::PatchOperation;
-use json_patch::jsonptr::{Pointer, Token};
+use jsonptr::{Pointer, PointerBuf, Token};
+use serde::Serialize;
 
 use super::document::{Document, Misfit};
 
-/// Applies an operation, of those that a draft makes.
-pub(super) fn apply(document: &mut Document, operation: &PatchOperation) -> Result<(), Misfit> {
-    match operation {
-        PatchOperation::Add(add) => document.add(tokens(&add.path), &add.value),
-        PatchOperation::Remove(remove) => document.remove(tokens(&remove.path)),
-        _ => Err(Misfit::Unknown),
+/// One operation of a patch; it serializes as RFC 6902 has it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "op", rename_all = "lowercase")]
+pub enum Operation {
+    /// Adds a field to an object, in place of one of its name, or an entry to a list.
+    Add {
+        /// Where the value is then.
+        path: PointerBuf,
+        /// What is added.
+        value: Document,
+    },
+    /// Takes a field out of an object.
+    Remove {
+        /// Where the field is.
+        path: PointerBuf,
+    },
+}
+
+impl Operation {
+    /// The place that it is about.
+    #[must_use]
+    pub fn path(&self) -> &Pointer {
+        match self {
+            Self::Add { path, .. } | Self::Remove { path } => path,
+        }
+    }
+
+    /// Its name in RFC 6902.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Add { .. } => "add",
+            Self::Remove { .. } => "remove",
+        }
+    }
+
+    /// Applies it to a document.
+    ///
+    /// # Errors
+    /// When it does not fit the document.
+    pub fn apply(&self, document: &mut Document) -> Result<(), Misfit> {
+        match self {
+            Self::Add { path, value } => document.add(tokens(path), value),
+            Self::Remove { path } => document.remove(tokens(path)),
+        }
     }
 }
 
@@ -22,7 +61,7 @@ pub(super) fn tokens(path: &Pointer) -> impl Iterator<Item = Cow<'_, str>> {
 }
 
 fn decoded(token: &str) -> Cow<'_, str> {
-    if !token.as_bytes().contains(&b'~') {
+    if !token.contains('~') {
         return token.into();
     }
     Token::from_encoded(token).map_or(token.into(), |escaped| escaped.decoded().into_owned().into())

@@ -2,21 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use json_patch::PatchOperation;
 use k8s_openapi::api::core::v1;
 use serde::Deserialize;
-use serde_json::Value;
 
-use super::{Pod, patch};
+use super::{Node, Operation, Pod};
 
 type Texts = BTreeMap<String, String>;
 
 /// What does not decode of what an operation adds, if something does not.
-pub(super) fn flaw(operation: &PatchOperation, result: &Pod) -> Option<String> {
-    let PatchOperation::Add(add) = operation else { return None };
-    let (path, value) = (patch::tokens(&add.path).collect::<Vec<_>>(), &add.value);
-    let path: Vec<_> = path.iter().map(AsRef::as_ref).collect();
-    let decoded = match *path {
+pub(super) fn flaw(operation: &Operation, result: &Pod) -> Option<String> {
+    let Operation::Add { path, value } = operation else { return None };
+    // No name that is known here has a character that is escaped.
+    let (tokens, value) = (path.as_str().split('/').skip(1).collect::<Vec<_>>(), value.root());
+    let decoded = match *tokens {
         ["metadata", "annotations" | "labels"] | ["spec", "nodeSelector"] => decode::<Texts>(value),
         ["metadata", "annotations" | "labels", _] | ["spec", "nodeSelector", _] => decode::<String>(value),
         ["spec", "volumes"] => decode::<Vec<v1::Volume>>(value),
@@ -32,11 +30,11 @@ pub(super) fn flaw(operation: &PatchOperation, result: &Pod) -> Option<String> {
         ["spec", "containers" | "initContainers", _, "env"] => decode::<Vec<v1::EnvVar>>(value),
         ["spec", "containers" | "initContainers", _, "env", _] => decode::<v1::EnvVar>(value),
         ["spec", "containers" | "initContainers", _, "env", _, "value"] => decode::<String>(value),
-        _ => decode::<v1::Pod>(&result.node().to_value()),
+        _ => decode::<v1::Pod>(result.node()),
     };
-    decoded.err().map(|error| format!("what is added at {} does not decode: {error}", add.path))
+    decoded.err().map(|error| format!("what is added at {path} does not decode: {error}"))
 }
 
-fn decode<'v, T: Deserialize<'v>>(value: &'v Value) -> Result<(), serde_json::Error> {
+fn decode<'v, T: Deserialize<'v>>(value: Node<'v>) -> Result<(), serde_json::Error> {
     T::deserialize(value).map(drop)
 }

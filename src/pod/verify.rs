@@ -2,10 +2,9 @@
 
 use std::fmt::Display;
 
-use json_patch::PatchOperation;
-use json_patch::jsonptr::Pointer;
+use jsonptr::Pointer;
 
-use super::{Pod, patch, typed};
+use super::{Operation, Pod, typed};
 
 /// A result that does not hold: Podwright's own bug.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -20,18 +19,17 @@ impl Fault {
 }
 
 /// Checks that what was added is of Kubernetes' types.
-pub(super) fn types(edits: &[PatchOperation], result: &Pod) -> Result<(), Fault> {
+pub(super) fn types(edits: &[Operation], result: &Pod) -> Result<(), Fault> {
     edits.iter().find_map(|edit| typed::flaw(edit, result)).map_or(Ok(()), |flaw| Err(Fault(flaw)))
 }
 
 /// Checks that the operations turn the original into the result, and that the result is a sound Pod.
 ///
 /// A flaw that the original has too is its author's: the API server will say so.
-pub(super) fn result(original: &Pod, operations: &[PatchOperation], result: &Pod) -> Result<(), Fault> {
+pub(super) fn result(original: &Pod, operations: &[Operation], result: &Pod) -> Result<(), Fault> {
     let mut replayed = original.clone();
     for operation in operations {
-        patch::apply(replayed.document_mut(), operation)
-            .map_err(|error| Fault::of(operation.path(), &error))?;
+        operation.apply(replayed.document_mut()).map_err(|error| Fault::of(operation.path(), &error))?;
     }
     if replayed != *result {
         return Err(Fault("the operations do not give the working copy".to_owned()));

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use podwright::engine::{Decision, Endpoint, Refusal};
 use podwright::mutators::Mutation;
-use podwright::pod::Workload;
+use podwright::pod::{Operation, Workload};
 use podwright::policy::Action;
 use podwright::policy_set::PolicySet;
 use podwright::validators::{Finding, Violation};
@@ -133,9 +133,8 @@ fn monster(text: &str, count: usize) -> Decision {
     }
 }
 
-fn operations() -> Vec<json_patch::PatchOperation> {
-    let operation = json_patch::RemoveOperation { path: "/metadata/labels".parse().unwrap() };
-    vec![json_patch::PatchOperation::Remove(operation)]
+fn operations() -> Vec<Operation> {
+    vec![Operation::Remove { path: "/metadata/labels".parse().unwrap() }]
 }
 
 /// Marks every variable and gives each container another; marks what no one is steered by.

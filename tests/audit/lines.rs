@@ -53,6 +53,7 @@ fn what_a_pod_has_already_is_not_made_again() {
         decision
     });
     assert!(first.unwrap().contains(r#""mutations":[{"kind":"Sidecar","policy":"proxy""#));
-    json_patch::patch(&mut pod["object"], &operations.take().unwrap()).unwrap();
+    let patch: json_patch::Patch = serde_json::from_value(json!(operations.take())).unwrap();
+    json_patch::patch(&mut pod["object"], &patch).unwrap();
     assert_eq!(line(&policies(), Endpoint::Mutate, &pod), None);
 }

@@ -147,7 +147,8 @@ fn outcome(case: &Path) -> Result<Value, Failed> {
 
     let first = ask(&policies, &view, &object, before.as_ref(), &namespace, now)?;
     let mut patched = object.clone();
-    json_patch::patch(&mut patched, &first.operations)?;
+    let patch: json_patch::Patch = serde_json::from_value(json!(first.operations))?;
+    json_patch::patch(&mut patched, &patch)?;
     if first.refusal.is_none() {
         let second = ask(&policies, &view, &patched, before.as_ref(), &namespace, now)?;
         assert_eq!(second.operations, [], "the second pass edits again");

@@ -22,8 +22,8 @@ use libtest_mimic::{Arguments, Failed, Trial};
 const CASES: &[(&str, u64)] = &[
     ("unselected", 4_000),
     ("judged", 66_000),
-    ("filebeat", 1_060_000),
-    ("everything", 2_470_000),
+    ("filebeat", 765_000),
+    ("everything", 1_720_000),
     ("large", 515_000),
 ];
 /// How many decisions are counted.

@@ -82,7 +82,8 @@ impl Asked {
 
 fn patched(pod: &Value, decision: &Decision) -> Value {
     let mut pod = pod.clone();
-    json_patch::patch(&mut pod, &decision.operations).expect("the API server could not apply the patch");
+    let patch: json_patch::Patch = serde_json::from_value(serde_json::json!(decision.operations)).unwrap();
+    json_patch::patch(&mut pod, &patch).expect("the API server could not apply the patch");
     pod
 }
 

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use json_patch::{AddOperation, PatchOperation};
 use podwright::engine::{Decision, Endpoint, Question, Refusal};
 use podwright::mutators::Mutation;
+use podwright::pod::Operation;
 use podwright::server::Settings;
 use serde_json::{Value, json};
 
@@ -17,7 +17,7 @@ use crate::harness::{Webhook, post, review, settings, timed};
 
 fn edited() -> Decision {
     let path = "/metadata/labels".parse().unwrap();
-    let operations = vec![PatchOperation::Add(AddOperation { path, value: json!({"a": "ü"}) })];
+    let operations = vec![Operation::Add { path, value: json!({"a": "ü"}).into() }];
     let mutations =
         vec![Mutation { kind: "LXCFS", policy: "lxcfs".to_owned(), facts: serde_json::Map::new() }];
     Decision { operations, mutations, ..Decision::default() }

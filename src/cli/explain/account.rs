@@ -1,12 +1,12 @@
 //! One Pod's account: the verdict, and what each policy had to do with it.
 
-use json_patch::PatchOperation;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::cli::offline;
 use crate::engine::{Case, Decision, Offline, choose};
 use crate::mutators::{self, Ask, MUTATORS};
+use crate::pod::Operation;
 use crate::policy::{Action, Subject};
 use crate::policy_set::PolicySet;
 use crate::validators;
@@ -32,7 +32,7 @@ pub(super) struct Account {
     /// Where in the object the Pod stands.
     pub(super) template: &'static str,
     /// The edits, as operations on that Pod.
-    pub(super) operations: Vec<PatchOperation>,
+    pub(super) operations: Vec<Operation>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

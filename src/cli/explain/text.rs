@@ -2,7 +2,6 @@
 
 use std::io::{self, Write};
 
-use json_patch::PatchOperation;
 use serde_json::Value;
 
 use super::account::{Account, Effect, Found, Part, Verdict};
@@ -40,7 +39,7 @@ fn write_one(account: &Account, palette: Palette, out: &mut impl Write) -> io::R
         let within = account.template.trim_start_matches('/').replace('/', ".");
         writeln!(out, "  edits{}:", if within.is_empty() { within } else { format!(" within {within}") })?;
         for operation in &account.operations {
-            writeln!(out, "    {} {}", word(operation), operation.path())?;
+            writeln!(out, "    {} {}", operation.name(), operation.path())?;
         }
     }
     Ok(())
@@ -98,16 +97,5 @@ fn plain(fact: &Value) -> String {
             entries.iter().map(plain).collect::<Vec<_>>().join(", ")
         }
         fact => fact.to_string(),
-    }
-}
-
-fn word(operation: &PatchOperation) -> &'static str {
-    match operation {
-        PatchOperation::Add(_) => "add",
-        PatchOperation::Remove(_) => "remove",
-        PatchOperation::Replace(_) => "replace",
-        PatchOperation::Move(_) => "move",
-        PatchOperation::Copy(_) => "copy",
-        PatchOperation::Test(_) => "test",
     }
 }

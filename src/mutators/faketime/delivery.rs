@@ -2,13 +2,13 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, de};
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
 use super::library::Directory;
 use super::{CONTAINER, DOMAIN, VOLUME};
 use crate::mutators::Rejection;
-use crate::mutators::container::{ImagePullPolicy, Resources};
-use crate::pod::{Container, Draft, Group, Pod, Quantity};
+use crate::mutators::container::{Added, EmptyVolume, ImagePullPolicy, Mounted, Resources, Restricted};
+use crate::pod::{Container, Document, Draft, Group, Pod, Quantity};
 use crate::policy::NonEmpty;
 use crate::view::{Version, View};
 
@@ -88,17 +88,18 @@ impl Delivery {
         view: &View,
         draft: &mut Draft<'_>,
     ) -> Result<(), Vec<Rejection>> {
-        let (kind, source, secrets) = match self {
+        let (kind, volume, secrets) = match self {
             Self::InitContainer(copy) => {
-                ("emptyDir", json!({ "sizeLimit": copy.size_limit }), &copy.image_pull_secrets)
+                let volume = Document::of(&EmptyVolume::new(VOLUME, &copy.size_limit));
+                ("emptyDir", volume, &copy.image_pull_secrets)
             }
-            Self::ImageVolume(volume) => {
+            Self::ImageVolume(image) => {
                 can_mount_images(view)?;
-                ("image", volume.source(), &volume.image_pull_secrets)
+                ("image", image.volume(), &image.image_pull_secrets)
             }
         };
         match draft.pod().volume(VOLUME) {
-            None => draft.push_volume(json!({ "name": VOLUME, kind: source })),
+            None => draft.push_volume(volume),
             Some(volume) if volume.source(kind).is_some() => {}
             Some(volume) => return Err(vec![taken(&format!("spec.volumes[{}].name", volume.index), VOLUME)]),
         }
@@ -124,26 +125,20 @@ impl InitContainer {
         if is_ours(&holder) { Ok(()) } else { Err(vec![taken(&format!("{holder}.name"), CONTAINER)]) }
     }
 
-    /// It passes the `restricted` Pod Security Standard.
-    fn container(&self, directory: &Directory, pod: &Pod) -> Value {
-        let mut security = Map::new();
-        security.insert("allowPrivilegeEscalation".to_owned(), false.into());
-        security.insert("readOnlyRootFilesystem".to_owned(), true.into());
-        security.insert("runAsNonRoot".to_owned(), (self.run_as_user != Some(0)).into());
-        for (field, id) in [("runAsUser", self.run_as_user), ("runAsGroup", self.run_as_group)] {
-            security.extend(id.map(|id| (field.to_owned(), id.into())));
-        }
-        security.insert("capabilities".to_owned(), json!({ "drop": ["ALL"] }));
-        security.insert("seccompProfile".to_owned(), json!({ "type": "RuntimeDefault" }));
-        let command: Vec<_> = self.command.0.iter().map(NonEmpty::as_str).collect();
-        json!({
-            "name": CONTAINER,
-            "image": self.image.as_str(),
-            "imagePullPolicy": self.image_pull_policy,
-            "command": command,
-            "resources": self.resources.within(pod),
-            "securityContext": security,
-            "volumeMounts": [{ "name": VOLUME, "mountPath": directory.as_str() }],
+    fn container(&self, directory: &Directory, pod: &Pod) -> Document {
+        let mount = Mounted { name: VOLUME, mount_path: directory.as_str(), ..Mounted::default() };
+        let mount = Document::of(&mount);
+        Document::of(&Added {
+            name: CONTAINER,
+            image: self.image.as_str(),
+            image_pull_policy: self.image_pull_policy,
+            command: self.command.0.iter().map(NonEmpty::as_str).collect(),
+            args: Vec::new(),
+            restart_policy: None,
+            env: Vec::new(),
+            resources: self.resources.within(pod),
+            security_context: Restricted::of(self.run_as_user, self.run_as_group),
+            volume_mounts: vec![&mount],
         })
     }
 }
@@ -156,8 +151,9 @@ pub(super) fn is_ours(container: &Container<'_>) -> bool {
 }
 
 impl ImageVolume {
-    fn source(&self) -> Value {
-        json!({ "reference": self.image.as_str(), "pullPolicy": self.image_pull_policy })
+    fn volume(&self) -> Document {
+        let source = json!({ "reference": self.image.as_str(), "pullPolicy": self.image_pull_policy });
+        Document::of(&json!({ "name": VOLUME, "image": source }))
     }
 }
 

@@ -1,12 +1,11 @@
 //! What a container needs to see another time: the volume with the library, and variables.
 
-use serde_json::json;
-
 use super::library::Directory;
 use super::wishes::Wish;
 use super::{DOMAIN, VOLUME};
 use crate::mutators::Rejection;
-use crate::pod::{AbsolutePath, Container, Draft, Node, Pod};
+use crate::mutators::container::Mounted;
+use crate::pod::{AbsolutePath, Container, Document, Draft, Node, Pod};
 
 /// The variable that holds the libraries to preload.
 const PRELOAD: &str = "LD_PRELOAD";
@@ -29,8 +28,9 @@ pub(super) fn give(
     let (true, Ok((preload, hides))) = (rejections.is_empty(), preload) else { return Err(rejections) };
     let is_mounted = container.mounts().any(|mount| mount.volume() == VOLUME);
     if !is_mounted {
-        let mount = json!({ "name": VOLUME, "mountPath": directory.as_str(), "readOnly": true });
-        draft.push_to_container(group, index, "volumeMounts", mount);
+        let mount =
+            Mounted { name: VOLUME, mount_path: directory.as_str(), read_only: true, ..Mounted::default() };
+        draft.push_to_container(group, index, "volumeMounts", Document::of(&mount));
     }
     draft.set_env(group, index, PRELOAD, &preload);
     for (name, value) in variables(wish) {

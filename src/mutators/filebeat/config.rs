@@ -1,5 +1,8 @@
 //! The rendered `filebeat.yml`. Every value goes through a YAML writer; no text of a user is ever a template.
 
+use std::collections::BTreeMap;
+
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::hints::Input;
@@ -8,7 +11,109 @@ use super::{DATA_PATH, Filebeat, Version};
 use crate::pod::Workload;
 use crate::yaml;
 
-/// Renders the configuration.
+type Result<T> = std::result::Result<T, String>;
+
+/// What is the same in every Pod of a policy: settings that stand between and behind those of the Pod, written out.
+#[derive(Debug)]
+pub(super) struct Fixed {
+    settings: Result<String>,
+    output: Result<String>,
+}
+
+impl Fixed {
+    pub(super) fn of(policy: &Filebeat) -> Self {
+        let settings = Settings {
+            registry_path: format!("{DATA_PATH}/registry"),
+            registry_flush: "1s",
+            shutdown_timeout: format!("{}s", policy.shutdown_timeout.seconds()),
+        };
+        let (output, to) = policy.output.section();
+        let mut section = Map::new();
+        section.insert(format!("output.{output}"), to);
+        if policy.output.is_elasticsearch() {
+            // Templates and life cycles are the cluster team's; hundreds of sidecars setting them up would race.
+            section.insert("setup.template.enabled".to_owned(), false.into());
+            section.insert("setup.ilm.enabled".to_owned(), false.into());
+        }
+        section.insert("logging.level".to_owned(), "warning".into());
+        section.insert("logging.to_files".to_owned(), false.into());
+        section.insert("logging.metrics.enabled".to_owned(), false.into());
+        Self { settings: write(&settings), output: write(&section) }
+    }
+}
+
+#[derive(Serialize)]
+struct Settings {
+    #[serde(rename = "filebeat.registry.path")]
+    registry_path: String,
+    #[serde(rename = "filebeat.registry.flush")]
+    registry_flush: &'static str,
+    #[serde(rename = "filebeat.shutdown_timeout")]
+    shutdown_timeout: String,
+}
+
+#[derive(Serialize)]
+struct Inputs<'a> {
+    #[serde(rename = "filebeat.inputs")]
+    inputs: Vec<Section<'a>>,
+}
+
+/// One input. Its id must be unique and stay the same: Filebeat keeps what it has read under it.
+#[derive(Serialize)]
+struct Section<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    id: String,
+    paths: &'a [String],
+    /// By its fingerprint a file would go unread until it has 1,024 bytes.
+    #[serde(rename = "file_identity.native")]
+    by_inode: (),
+    #[serde(rename = "prospector.scanner.fingerprint.enabled", skip_serializing_if = "Option::is_none")]
+    has_fingerprint: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    encoding: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    parsers: &'a [Value],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    include_lines: &'a [String],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    exclude_lines: &'a [String],
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    fields: &'a BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    index: Option<&'a str>,
+    processors: [Processor<Writer<'a>>; 1],
+}
+
+#[derive(Serialize)]
+struct Processors<T> {
+    processors: [Processor<T>; 1],
+}
+
+/// Adds fields to every event.
+#[derive(Serialize)]
+struct Processor<T> {
+    add_fields: Fields<T>,
+}
+
+#[derive(Serialize)]
+struct Fields<T> {
+    target: &'static str,
+    fields: T,
+}
+
+/// Who wrote the file.
+#[derive(Serialize)]
+struct Writer<'a> {
+    container: Named<'a>,
+}
+
+#[derive(Serialize)]
+struct Named<'a> {
+    name: &'a str,
+}
+
+/// Renders the configuration: mappings written one behind the other are one mapping.
 ///
 /// # Errors
 /// Never in practice: objects with texts as keys always serialize.
@@ -17,87 +122,55 @@ pub(super) fn render(
     workload: &Workload,
     inputs: &[Input],
     plan: &Plan,
-) -> Result<String, String> {
+) -> Result<String> {
     let read = inputs.iter().zip(&plan.paths).filter(|(_, paths)| !paths.is_empty());
-    let inputs: Vec<_> = read.map(|(input, paths)| section(policy.version(), input, paths)).collect();
-    let (output, settings) = policy.output.section();
-    let mut config = Map::new();
-    config.insert("filebeat.inputs".to_owned(), inputs.into());
-    config.insert("filebeat.registry.path".to_owned(), format!("{DATA_PATH}/registry").into());
-    config.insert("filebeat.registry.flush".to_owned(), "1s".into());
-    config.insert(
-        "filebeat.shutdown_timeout".to_owned(),
-        format!("{}s", policy.shutdown_timeout.seconds()).into(),
-    );
-    config.insert(
-        "processors".to_owned(),
-        json!([{ "add_fields": { "target": "kubernetes", "fields": origin(workload) } }]),
-    );
-    config.insert(format!("output.{output}"), settings);
-    if policy.output.is_elasticsearch() {
-        // Templates and life cycles are the cluster team's; hundreds of sidecars setting them up would race.
-        config.insert("setup.template.enabled".to_owned(), false.into());
-        config.insert("setup.ilm.enabled".to_owned(), false.into());
-    }
-    config.insert("logging.level".to_owned(), "warning".into());
-    config.insert("logging.to_files".to_owned(), false.into());
-    config.insert("logging.metrics.enabled".to_owned(), false.into());
-    yaml::write(&config).map_err(|error| error.to_string())
+    let inputs = read.map(|(input, paths)| section(policy.version(), input, paths)).collect();
+    let fixed = &policy.fixed().config;
+    Ok([
+        write(&Inputs { inputs })?.as_str(),
+        fixed.settings.as_ref().map_err(String::clone)?,
+        write(&Processors { processors: [processor(origin(workload))] })?.as_str(),
+        fixed.output.as_ref().map_err(String::clone)?,
+    ]
+    .concat())
 }
 
-/// One input. Its id must be unique and stay the same: Filebeat keeps what it has read under it.
-fn section(version: Version, input: &Input, paths: &[String]) -> Value {
+fn section<'a>(version: Version, input: &'a Input, paths: &'a [String]) -> Section<'a> {
     let settings = &input.settings;
-    let mut out = Map::new();
-    out.insert("type".to_owned(), "filestream".into());
-    out.insert("id".to_owned(), format!("{}-{}", input.container, input.number).into());
-    out.insert("paths".to_owned(), paths.into());
-    // By its fingerprint a file would go unread until it has 1,024 bytes.
-    out.insert("file_identity.native".to_owned(), Value::Null);
-    if version == Version::Nine {
-        out.insert("prospector.scanner.fingerprint.enabled".to_owned(), false.into());
+    Section {
+        kind: "filestream",
+        id: format!("{}-{}", input.container, input.number),
+        paths,
+        by_inode: (),
+        has_fingerprint: (version == Version::Nine).then_some(false),
+        encoding: settings.encoding.as_deref(),
+        parsers: &settings.parsers,
+        include_lines: &settings.include_lines,
+        exclude_lines: &settings.exclude_lines,
+        fields: &settings.fields,
+        index: settings.target.as_deref(),
+        processors: [processor(Writer { container: Named { name: &input.container } })],
     }
-    let mut given = |key: &str, value: Value| out.insert(key.to_owned(), value);
-    if let Some(encoding) = &settings.encoding {
-        given("encoding", encoding.as_str().into());
-    }
-    if !settings.parsers.is_empty() {
-        given("parsers", settings.parsers.clone().into());
-    }
-    if !settings.include_lines.is_empty() {
-        given("include_lines", settings.include_lines.clone().into());
-    }
-    if !settings.exclude_lines.is_empty() {
-        given("exclude_lines", settings.exclude_lines.clone().into());
-    }
-    if !settings.fields.is_empty() {
-        given(
-            "fields",
-            settings
-                .fields
-                .iter()
-                .map(|(name, value)| (name.clone(), value.clone().into()))
-                .collect::<Map<_, _>>()
-                .into(),
-        );
-    }
-    if let Some(target) = &settings.target {
-        given("index", target.as_str().into());
-    }
-    let container = json!({ "container": { "name": input.container } });
-    given("processors", json!([{ "add_fields": { "target": "kubernetes", "fields": container } }]));
-    Value::Object(out)
 }
 
 /// Where events come from, by the names that Elastic's dashboards know. The values are the sidecar's environment,
 /// filled by the downward API: at admission a Pod may not have a name yet.
-fn origin(workload: &Workload) -> Value {
+fn origin(workload: &Workload) -> Map<String, Value> {
     let mut fields = Map::new();
     fields.insert("namespace".to_owned(), "${POD_NAMESPACE}".into());
     fields.insert("pod".to_owned(), json!({ "name": "${POD_NAME}", "ip": "${POD_IP}", "uid": "${POD_UID}" }));
     fields.insert("node".to_owned(), json!({ "name": "${NODE_NAME}" }));
+    // The owner of a static Pod is its node.
     if workload.kind != "Pod" {
         fields.insert(workload.kind.to_lowercase(), json!({ "name": workload.name }));
     }
-    fields.into()
+    fields
+}
+
+fn processor<T>(fields: T) -> Processor<T> {
+    Processor { add_fields: Fields { target: "kubernetes", fields } }
+}
+
+fn write(part: &impl Serialize) -> Result<String> {
+    yaml::write(part).map_err(|error| error.to_string())
 }

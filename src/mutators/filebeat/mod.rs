@@ -14,6 +14,7 @@ mod sidecar;
 mod volumes;
 
 use std::collections::BTreeSet;
+use std::sync::OnceLock;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, de};
@@ -21,6 +22,7 @@ use serde_json::{Map, Value, json};
 
 use self::hints::Input;
 use self::output::Output;
+use self::sidecar::Fixed;
 use self::volumes::Plan;
 use super::container::{ImagePullPolicy, Resources};
 use super::{Ask, FailurePolicy, Mutator, Rejection, Rules, Spec};
@@ -91,6 +93,8 @@ pub(super) struct Filebeat {
     /// Indexes or topics that `target` may name.
     #[serde(default)]
     allowed_targets: Vec<Glob>,
+    #[serde(skip)]
+    fixed: OnceLock<Fixed>,
 }
 
 /// Filebeat's major version.
@@ -202,6 +206,11 @@ impl Mutator for Filebeat {
 }
 
 impl Filebeat {
+    /// What is the same in every Pod; made for the first.
+    fn fixed(&self) -> &Fixed {
+        self.fixed.get_or_init(|| Fixed::of(self))
+    }
+
     /// Filebeat's major version: as given, else by the image's tag, else the newest.
     fn version(&self) -> Version {
         let tag = || self.image.as_str().rsplit_once(':').map(|(_, tag)| tag);
@@ -261,9 +270,9 @@ impl Filebeat {
     }
 
     fn add_volumes(&self, draft: &mut Draft<'_>) -> Result<(), Vec<Rejection>> {
-        for (name, kind, source) in sidecar::volumes(self) {
+        for (name, kind, entry) in &self.fixed().volumes {
             match draft.pod().volume(name) {
-                None => draft.push_volume(json!({ "name": name, kind: source })),
+                None => draft.push_volume(entry.clone()),
                 Some(volume) if volume.source(kind).is_some() => {}
                 Some(volume) => {
                     return Err(vec![taken(&format!("spec.volumes[{}].name", volume.index), name)]);
@@ -284,13 +293,13 @@ impl Filebeat {
         if let Some((group, index)) = ours(draft.pod()) {
             for mount in sidecar::mounts(self, plan) {
                 let is_there = |pod: &Pod| {
-                    let path = mount.get("mountPath").and_then(Value::as_str);
+                    let path = mount.root().get("mountPath").and_then(Node::as_str);
                     pod.containers_in(group)
                         .nth(index)
                         .is_some_and(|one| one.mounts().any(|held| Some(held.path()) == path))
                 };
                 if !is_there(draft.pod()) {
-                    draft.push_to_container(group, index, "volumeMounts", mount);
+                    draft.push_to_container(group, index, "volumeMounts", mount.clone());
                 }
             }
             return Ok(());

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{DATA_PATH, TLS_PATH};
+use crate::pod::Document;
 use crate::policy::NonEmpty;
 
 /// Exactly one output.
@@ -171,11 +172,11 @@ impl Output {
     }
 
     /// Variables that carry credentials to the sidecar.
-    pub(super) fn env(&self) -> Vec<Value> {
+    pub(super) fn env(&self) -> Vec<Document> {
         let reference = |at: &SecretKey| json!({ "secretKeyRef": { "name": at.secret.as_str(), "key": at.key.as_str() } });
         self.credentials()
             .into_iter()
-            .map(|(variable, _, at)| json!({ "name": variable, "valueFrom": reference(at) }))
+            .map(|(variable, _, at)| Document::of(&json!({ "name": variable, "valueFrom": reference(at) })))
             .collect()
     }
 

@@ -1,21 +1,48 @@
 //! The sidecar itself: its container, its volumes, and who it runs as.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::hints::Input;
 use super::volumes::{LOGS_ROOT, Plan, VARIABLE_PREFIX};
-use super::{CONFIG_ANNOTATION, CONTAINER, DATA_PATH, Filebeat, TLS_PATH};
+use super::{CONFIG_ANNOTATION, CONTAINER, DATA_PATH, Filebeat, TLS_PATH, config};
+use crate::mutators::container::{Added, EmptyVolume, Mounted, Restricted};
 use crate::pod::{Document, Draft, Node, Pod};
 use crate::policy::OwnContainer;
 
 /// The volume that the rendered configuration arrives in; it marks a container as ours.
 pub(super) const CONFIG_VOLUME: &str = "podwright-filebeat-config";
 const CONFIG_PATH: &str = "/etc/podwright/filebeat";
+/// The image's entry point runs filebeat with them. The configuration is a link of root's, as the kubelet makes it.
+const ARGS: [&str; 6] =
+    ["-e", "--strict.perms=false", "-c", "/etc/podwright/filebeat/filebeat.yml", "--path.data", DATA_PATH];
 const DATA_VOLUME: &str = "podwright-filebeat-data";
 const TLS_VOLUME: &str = "podwright-filebeat-tls";
 
-/// The volumes of the sidecar: name, source.
-pub(super) fn volumes(policy: &Filebeat) -> Vec<(&'static str, &'static str, Value)> {
+/// What is the same in every Pod of a policy.
+#[derive(Debug)]
+pub(super) struct Fixed {
+    /// The sidecar's volumes: name, source, and as they go into a Pod.
+    pub(super) volumes: Vec<(&'static str, &'static str, Document)>,
+    /// Its mounts of them.
+    pub(super) mounts: Vec<Document>,
+    /// Its variables.
+    pub(super) env: Vec<Document>,
+    /// Its configuration.
+    pub(super) config: config::Fixed,
+}
+
+impl Fixed {
+    pub(super) fn of(policy: &Filebeat) -> Self {
+        Self {
+            volumes: volumes(policy),
+            mounts: fixed_mounts(policy),
+            env: fixed_env(policy),
+            config: config::Fixed::of(policy),
+        }
+    }
+}
+
+fn volumes(policy: &Filebeat) -> Vec<(&'static str, &'static str, Document)> {
     // Everyone may read it: the owner is root, the reader not, and it holds no secret.
     let config = json!({
         "defaultMode": 0o444,
@@ -24,29 +51,30 @@ pub(super) fn volumes(policy: &Filebeat) -> Vec<(&'static str, &'static str, Val
             "fieldRef": { "apiVersion": "v1", "fieldPath": format!("metadata.annotations['{CONFIG_ANNOTATION}']") },
         }],
     });
+    let config = json!({ "name": CONFIG_VOLUME, "downwardAPI": config });
+    let data = EmptyVolume::new(DATA_VOLUME, &policy.data_size_limit);
+    let tls = policy.output.tls_volume().map(|source| json!({ "name": TLS_VOLUME, "projected": source }));
     let mut volumes = vec![
-        (CONFIG_VOLUME, "downwardAPI", config),
-        (DATA_VOLUME, "emptyDir", json!({ "sizeLimit": policy.data_size_limit })),
+        (CONFIG_VOLUME, "downwardAPI", Document::of(&config)),
+        (DATA_VOLUME, "emptyDir", Document::of(&data)),
     ];
-    volumes.extend(policy.output.tls_volume().map(|source| (TLS_VOLUME, "projected", source)));
+    volumes.extend(tls.map(|volume| (TLS_VOLUME, "projected", Document::of(&volume))));
     volumes
 }
 
 /// The mounts of the sidecar.
-pub(super) fn mounts(policy: &Filebeat, plan: &Plan) -> Vec<Value> {
-    let mut mounts = fixed_mounts(policy);
-    mounts.extend(plan.mounts.iter().cloned());
-    mounts
+pub(super) fn mounts<'a>(policy: &'a Filebeat, plan: &'a Plan) -> impl Iterator<Item = &'a Document> {
+    policy.fixed().mounts.iter().chain(&plan.mounts)
 }
 
 /// Those that it has in every Pod.
-fn fixed_mounts(policy: &Filebeat) -> Vec<Value> {
-    let mut mounts = vec![
-        json!({ "name": CONFIG_VOLUME, "mountPath": CONFIG_PATH, "readOnly": true }),
-        json!({ "name": DATA_VOLUME, "mountPath": DATA_PATH }),
-    ];
+fn fixed_mounts(policy: &Filebeat) -> Vec<Document> {
+    let mount = |name, mount_path, read_only| {
+        Document::of(&Mounted { name, mount_path, read_only, ..Mounted::default() })
+    };
+    let mut mounts = vec![mount(CONFIG_VOLUME, CONFIG_PATH, true), mount(DATA_VOLUME, DATA_PATH, false)];
     if policy.output.tls_volume().is_some() {
-        mounts.push(json!({ "name": TLS_VOLUME, "mountPath": TLS_PATH, "readOnly": true }));
+        mounts.push(mount(TLS_VOLUME, TLS_PATH, true));
     }
     mounts
 }
@@ -58,22 +86,23 @@ pub(super) fn container(
     inputs: &[Input],
     plan: &Plan,
     native: bool,
-) -> Value {
+) -> Document {
     let pod = draft.pod();
-    let mut container = Map::new();
-    let mut set = |key: &str, value: Value| container.insert(key.to_owned(), value);
-    set("name", CONTAINER.into());
-    set("image", policy.image.as_str().into());
-    set("imagePullPolicy", json!(policy.image_pull_policy));
-    set("args", args());
-    if native {
-        set("restartPolicy", "Always".into());
-    }
-    set("env", env(policy, plan).into());
-    set("resources", policy.resources.within(pod));
-    set("securityContext", security_context(policy, pod, inputs));
-    set("volumeMounts", mounts(policy, plan).into());
-    Value::Object(container)
+    let user = writer(pod, inputs, "runAsUser").or(policy.run_as_user);
+    let group = writer(pod, inputs, "runAsGroup").or(policy.run_as_group);
+    Document::of(&Added {
+        name: CONTAINER,
+        image: policy.image.as_str(),
+        image_pull_policy: policy.image_pull_policy,
+        command: Vec::new(),
+        args: ARGS.to_vec(),
+        restart_policy: native.then_some("Always"),
+        env: policy.fixed().env.iter().chain(plan.env.values()).collect(),
+        resources: policy.resources.within(pod),
+        // Root writes files that only root reads; then Filebeat must be root too, without any capability.
+        security_context: Restricted::of(user, group),
+        volume_mounts: mounts(policy, plan).collect(),
+    })
 }
 
 /// What the container is in every Pod.
@@ -81,10 +110,10 @@ pub(super) fn own(policy: &Filebeat) -> OwnContainer {
     let fields = [
         ("name", CONTAINER.into()),
         ("image", policy.image.as_str().into()),
-        ("args", args()),
+        ("args", json!(ARGS)),
         ("restartPolicy", "Always".into()),
-        ("env", fixed_env(policy).into()),
-        ("volumeMounts", fixed_mounts(policy).into()),
+        ("env", json!(fixed_env(policy))),
+        ("volumeMounts", json!(fixed_mounts(policy))),
     ];
     OwnContainer {
         fields: Document::from(&Value::from_iter(fields)),
@@ -93,21 +122,13 @@ pub(super) fn own(policy: &Filebeat) -> OwnContainer {
     }
 }
 
-/// The image's entry point runs filebeat with them. The configuration is a link of root's, as the kubelet makes it.
-fn args() -> Value {
-    let config = format!("{CONFIG_PATH}/filebeat.yml");
-    json!(["-e", "--strict.perms=false", "-c", config, "--path.data", DATA_PATH])
-}
-
-fn env(policy: &Filebeat, plan: &Plan) -> Vec<Value> {
-    let mut env = fixed_env(policy);
-    env.extend(plan.env.values().cloned());
-    env
-}
-
 /// The variables that it has in every Pod.
-fn fixed_env(policy: &Filebeat) -> Vec<Value> {
-    let field = |(name, path): (&str, &str)| json!({ "name": name, "valueFrom": { "fieldRef": { "apiVersion": "v1", "fieldPath": path } } });
+fn fixed_env(policy: &Filebeat) -> Vec<Document> {
+    let field = |(name, path): (&str, &str)| {
+        Document::of(
+            &json!({ "name": name, "valueFrom": { "fieldRef": { "apiVersion": "v1", "fieldPath": path } } }),
+        )
+    };
     let origin = [
         ("POD_NAMESPACE", "metadata.namespace"),
         ("POD_NAME", "metadata.name"),
@@ -118,23 +139,6 @@ fn fixed_env(policy: &Filebeat) -> Vec<Value> {
     let mut env: Vec<_> = origin.into_iter().map(field).collect();
     env.extend(policy.output.env());
     env
-}
-
-/// The `restricted` Pod Security Standard, as the user who writes the logs.
-fn security_context(policy: &Filebeat, pod: &Pod, inputs: &[Input]) -> Value {
-    let user = writer(pod, inputs, "runAsUser").or(policy.run_as_user);
-    let group = writer(pod, inputs, "runAsGroup").or(policy.run_as_group);
-    let mut context = Map::new();
-    context.insert("allowPrivilegeEscalation".to_owned(), false.into());
-    context.insert("readOnlyRootFilesystem".to_owned(), true.into());
-    // Root writes files that only root reads; then Filebeat must be root too, without any capability.
-    context.insert("runAsNonRoot".to_owned(), (user != Some(0)).into());
-    for (field, id) in [("runAsUser", user), ("runAsGroup", group)] {
-        context.extend(id.map(|id| (field.to_owned(), id.into())));
-    }
-    context.insert("capabilities".to_owned(), json!({ "drop": ["ALL"] }));
-    context.insert("seccompProfile".to_owned(), json!({ "type": "RuntimeDefault" }));
-    context.into()
 }
 
 /// The id that the first container which writes logs runs with, or else the Pod.

@@ -2,13 +2,12 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use serde_json::{Map, Value, json};
-
 use super::VOLUME_PREFIX;
 use super::hints::Input;
 use super::path::{LogPath, hides_system};
 use crate::mutators::Rejection;
-use crate::pod::{AbsolutePath, Container, Draft, Group, Mount, Node, Pod, Quantity};
+use crate::mutators::container::{EmptyVolume, Mounted};
+use crate::pod::{AbsolutePath, Container, Document, Draft, Group, Mount, Node, Pod, Quantity};
 
 /// Where the sidecar sees the volumes of a container: this, the container's name, and where the container has it, with
 /// `-` for `/`. Never one within another: a directory to mount on cannot be made in a volume mounted read-only.
@@ -28,9 +27,9 @@ const READ_ONLY_SOURCES: &[&str] = &["configMap", "secret", "downwardAPI", "proj
 #[derive(Debug, Default)]
 pub(super) struct Plan {
     /// Its mounts of the app's volumes.
-    pub(super) mounts: Vec<Value>,
+    pub(super) mounts: Vec<Document>,
     /// Variables that a `subPathExpr` of those mounts refers to, by name.
-    pub(super) env: BTreeMap<String, Value>,
+    pub(super) env: BTreeMap<String, Document>,
     /// The paths of each input, as the sidecar sees them.
     pub(super) paths: Vec<Vec<String>>,
     // Where each mount of the app appears in the sidecar: by container and path there.
@@ -136,13 +135,9 @@ fn ensure(
     }
     let name = free_name(pod);
     let (group, index) = (container.group, container.index);
-    draft.push_volume(json!({ "name": name, "emptyDir": { "sizeLimit": size_limit } }));
-    draft.push_to_container(
-        group,
-        index,
-        "volumeMounts",
-        json!({ "name": name, "mountPath": directory.as_str() }),
-    );
+    let mount = Mounted { name: &name, mount_path: directory.as_str(), ..Mounted::default() };
+    draft.push_volume(Document::of(&EmptyVolume::new(&name, size_limit)));
+    draft.push_to_container(group, index, "volumeMounts", Document::of(&mount));
     warnings.push(format!(
         "{directory} of container {} is now an empty volume; files that its image keeps there are hidden",
         input.container
@@ -188,11 +183,13 @@ impl Plan {
         }
         let place = self.free_place(container.name(), mount.path());
         self.places.insert(origin, place.clone());
-        let mut entry = Map::new();
-        entry.insert("name".to_owned(), mount.volume().into());
-        entry.insert("mountPath".to_owned(), place.as_str().into());
-        entry.insert("readOnly".to_owned(), true.into());
-        entry.extend(mount.sub_path().map(|part| ("subPath".to_owned(), part.into())));
+        let mut entry = Mounted {
+            name: mount.volume(),
+            mount_path: &place,
+            read_only: true,
+            sub_path: mount.sub_path(),
+            ..Mounted::default()
+        };
         if let Some(expression) = mount.sub_path_expr() {
             if expression.len() > PATH_LIMIT_BYTES {
                 let message = format!(
@@ -210,10 +207,9 @@ impl Plan {
                     return Err(too_many_variables(mount, input));
                 }
             }
-            let renamed = renamed(expression, |name| own.get(name).map(String::as_str));
-            entry.insert("subPathExpr".to_owned(), renamed.into());
+            entry.sub_path_expr = Some(renamed(expression, |name| own.get(name).map(String::as_str)));
         }
-        self.mounts.push(entry.into());
+        self.mounts.push(Document::of(&entry));
         Ok(place)
     }
 
@@ -248,9 +244,9 @@ impl Plan {
             ));
         }
         let own = format!("{VARIABLE_PREFIX}{name}");
-        let mut renamed = entry.to_value();
-        if let Some(given) = renamed.get_mut("name") {
-            *given = own.as_str().into();
+        let mut renamed = Document::from(entry);
+        if renamed.add(["name"], &Document::of(&own)).is_err() {
+            return reject(format!("$({name}) of container {:?} is no variable", container.name()));
         }
         match self.env.insert(own.clone(), renamed.clone()) {
             Some(other) if other != renamed => {

@@ -71,13 +71,18 @@ impl Lxcfs {
         }
     }
 
-    /// What the container itself mounts where a piece would be, if anything.
+    /// What the container itself mounts at, above or below a piece, if anything.
     fn conflict(&self, container: &Container<'_>) -> Option<String> {
         let pieces = &self.pieces;
         let is_own = |mount: &Mount<'_>| pieces.iter().any(|piece| piece.is_mounted_by(mount));
         let mut foreign = container.mounts().filter(|mount| !is_own(mount));
         foreign.find_map(|mount| {
-            let piece = pieces.iter().find(|piece| is_in_the_way(&mount, piece))?;
+            // Runtimes take a relative path from the root. A path that leads back (`..`) may lead anywhere.
+            let at = format!("/{}", mount.path()).parse::<AbsolutePath>().ok();
+            let is_in_the_way = |piece: &&Piece| {
+                at.as_ref().is_none_or(|at| at.is_at_or_above(&piece.at) || piece.at.is_at_or_above(at))
+            };
+            let piece = pieces.iter().find(is_in_the_way)?;
             Some(format!(
                 "it mounts {:?} at {:?}, in the way of {}; remove that",
                 mount.volume(),
@@ -85,15 +90,6 @@ impl Lxcfs {
                 piece.at
             ))
         })
-    }
-}
-
-/// Whether a mount is at, above or below a piece. A path that leads back (`..`) may lead anywhere.
-fn is_in_the_way(mount: &Mount<'_>, piece: &Piece) -> bool {
-    // Runtimes take a relative path from the root.
-    match format!("/{}", mount.path()).parse::<AbsolutePath>() {
-        Ok(at) => at.is_at_or_above(&piece.at) || piece.at.is_at_or_above(&at),
-        Err(_) => true,
     }
 }
 

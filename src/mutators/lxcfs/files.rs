@@ -4,10 +4,11 @@ use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, de};
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
 use super::{VOLUME_PREFIX, Written};
-use crate::pod::{AbsolutePath, Mount};
+use crate::mutators::container::Mounted;
+use crate::pod::{AbsolutePath, Document, Mount};
 use crate::policy::{OwnMount, nearest};
 
 /// Where the packages of distributions mount LXCFS.
@@ -79,6 +80,10 @@ pub(super) struct Piece {
     pub(super) mount: OwnMount,
     /// Where it is mounted, normalised.
     pub(super) at: AbsolutePath,
+    /// The volume, as Pods get it.
+    pub(super) entry: Document,
+    /// The mount, as containers get it.
+    pub(super) mounted: Document,
 }
 
 pub(super) fn usual() -> Vec<ProcFile> {
@@ -132,43 +137,49 @@ fn parent(root: &AbsolutePath) -> Result<Piece, String> {
              of its own, such as root: /var/lib/podwright/lxcfs"
         ));
     }
-    let mut piece = Piece::new("parent", parent.as_str(), parent.as_str(), "Directory")?;
-    piece.mount.propagation = Some("HostToContainer");
-    Ok(piece)
+    let mount = OwnMount {
+        host_path: parent.as_str().to_owned(),
+        host_path_type: "Directory",
+        mount_path: parent.as_str().to_owned(),
+        propagation: Some("HostToContainer"),
+    };
+    Piece::of("parent", mount)
 }
 
 impl Piece {
     fn new(name: &str, host_path: &str, mount_path: &str, kind: &'static str) -> Result<Self, String> {
+        let mount = OwnMount {
+            host_path: host_path.to_owned(),
+            host_path_type: kind,
+            mount_path: mount_path.to_owned(),
+            propagation: None,
+        };
+        Self::of(name, mount)
+    }
+
+    fn of(name: &str, mount: OwnMount) -> Result<Self, String> {
+        let volume = format!("{VOLUME_PREFIX}{name}");
+        let OwnMount { host_path, host_path_type, mount_path, propagation } = &mount;
+        let source = json!({ "path": host_path, "type": host_path_type });
+        let mounted = Mounted {
+            name: &volume,
+            mount_path,
+            read_only: true,
+            mount_propagation: *propagation,
+            ..Mounted::default()
+        };
         Ok(Self {
-            volume: format!("{VOLUME_PREFIX}{name}"),
             at: mount_path.parse().map_err(|error| format!("{error}"))?,
-            mount: OwnMount {
-                host_path: host_path.to_owned(),
-                host_path_type: kind,
-                mount_path: mount_path.to_owned(),
-                propagation: None,
-            },
+            entry: Document::of(&json!({ "name": volume, "hostPath": source })),
+            mounted: Document::of(&mounted),
+            volume,
+            mount,
         })
     }
 
     /// What a person cares for: the file that tells the truth now.
     pub(super) fn fact(&self) -> Option<&str> {
         self.mount.propagation.is_none().then_some(&self.mount.mount_path)
-    }
-
-    pub(super) fn volume(&self) -> Value {
-        let OwnMount { host_path, host_path_type, .. } = &self.mount;
-        json!({ "name": self.volume, "hostPath": { "path": host_path, "type": host_path_type } })
-    }
-
-    pub(super) fn volume_mount(&self) -> Value {
-        let mut mount = Map::from_iter([
-            ("name".to_owned(), self.volume.as_str().into()),
-            ("mountPath".to_owned(), self.mount.mount_path.as_str().into()),
-            ("readOnly".to_owned(), true.into()),
-        ]);
-        mount.extend(self.mount.propagation.map(|mode| ("mountPropagation".to_owned(), mode.into())));
-        mount.into()
     }
 
     /// Whether a mount is this piece, as an earlier pass has added it.

@@ -198,7 +198,7 @@ impl Lxcfs {
         }
         for piece in &self.pieces {
             if draft.pod().volume(&piece.volume).is_none() {
-                draft.push_volume(piece.volume());
+                draft.push_volume(piece.entry.clone());
             }
         }
         Ok(())
@@ -210,7 +210,7 @@ impl Lxcfs {
             let is_there = container
                 .is_some_and(|container| container.mounts().any(|mount| piece.is_mounted_by(&mount)));
             if !is_there {
-                draft.push_to_container(group, index, "volumeMounts", piece.volume_mount());
+                draft.push_to_container(group, index, "volumeMounts", piece.mounted.clone());
             }
         }
     }

@@ -87,11 +87,6 @@ impl<S> Object<S> {
         self.document.root()
     }
 
-    /// A copy, to be put into a Pod.
-    pub(super) fn to_value(&self) -> Value {
-        Value::Object(self.fields.clone())
-    }
-
     /// The entries of one list.
     pub(super) fn list(&self, field: &str) -> impl Iterator<Item = &Value> {
         self.fields.get(field).and_then(Value::as_array).into_iter().flatten()

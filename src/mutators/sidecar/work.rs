@@ -56,7 +56,7 @@ impl<'w, 'd> Work<'w, 'd> {
             let (name, desired) = (volume.name(), volume.node());
             let held = self.draft.pod().volume(name).map(|held| (held.index, held.node()));
             match held {
-                None => self.draft.push_volume(volume.to_value()),
+                None => self.draft.push_volume(volume.node()),
                 Some((_, actual)) if self.is_same("volumes", name, actual, desired) => {}
                 Some((index, _)) => {
                     self.clash(format!("spec.volumes[{index}].name"), "volume", "volumes", name, RENAME);
@@ -93,15 +93,12 @@ impl<'w, 'd> Work<'w, 'd> {
             }
             return;
         }
-        let mut desired = container.to_value();
+        let mut desired = container.document().clone();
         if group == Group::App {
             self.draft.push_container(Group::App, desired);
         } else if container.is_native() && !self.subject.view.has_native_sidecars() {
-            match (self.policy.older_clusters, desired.as_object_mut()) {
-                (OlderClusters::Container, Some(fields)) => {
-                    fields.shift_remove("restartPolicy");
-                    self.draft.push_container(Group::App, desired);
-                }
+            match (self.policy.older_clusters, desired.remove(["restartPolicy"])) {
+                (OlderClusters::Container, Ok(())) => self.draft.push_container(Group::App, desired),
                 _ => self.reject_older_cluster(name),
             }
         } else if self.policy.position == Position::First {
@@ -143,7 +140,7 @@ impl<'w, 'd> Work<'w, 'd> {
                 let container = self.draft.pod().containers_in(group).nth(index);
                 let held = container.and_then(|one| entry(one.field(list)?, key, named));
                 match held {
-                    None => self.draft.push_to_container(group, index, list, addition.object.to_value()),
+                    None => self.draft.push_to_container(group, index, list, desired),
                     Some((_, actual)) if self.is_same(list, named, actual, desired) => {}
                     Some((at, _)) => {
                         let place = format!("spec.{}[{index}].{list}[{at}]", group.field());
@@ -233,7 +230,7 @@ impl<'w, 'd> Work<'w, 'd> {
             None
         };
         match taken {
-            None => self.draft.set_spec("shareProcessNamespace", true.into()),
+            None => self.draft.set_spec("shareProcessNamespace", &true),
             Some((place, why)) => {
                 let author = self.draft.author();
                 let message = format!(

@@ -1,29 +1,31 @@
 //! Changing a document.
 
-use serde_json::Value;
-
 use super::{Children, Document, Id, Kind, Node, Span};
 
 /// Why an edit does not fit a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(in crate::pod) enum Misfit {
+pub enum Misfit {
+    /// What is at the end of the path but one is no object and no list, or not there.
     #[error("there is nothing that could hold it")]
     NoHolder,
+    /// The list has no such place.
     #[error("the list has no such place")]
     NoPlace,
+    /// The object has no such field.
     #[error("the object has no such field")]
     NoField,
-    #[error("no draft makes such an operation")]
-    Unknown,
 }
 
 impl Document {
     /// Adds a value as RFC 6902 says: a field of an object, in place of one of its name; an entry of a list, in front of
     /// the one at its place or behind all.
-    pub(in crate::pod) fn add<T: AsRef<str>>(
+    ///
+    /// # Errors
+    /// When there is no such place.
+    pub fn add<T: AsRef<str>>(
         &mut self,
         path: impl IntoIterator<Item = T>,
-        value: &Value,
+        value: &Self,
     ) -> Result<(), Misfit> {
         let (holder, token) = self.holder(path)?;
         let token = token.as_ref();
@@ -31,7 +33,7 @@ impl Document {
             Some(Kind::List(children)) => {
                 let place =
                     if token == "-" { None } else { Some(token.parse().map_err(|_| Misfit::NoPlace)?) };
-                let id = self.take(Span::EMPTY, value);
+                let id = self.graft(Span::EMPTY, value);
                 let children = self.with_item(children, place, id)?;
                 self.set_kind(holder, Kind::List(children));
             }
@@ -39,7 +41,7 @@ impl Document {
                 let found = self.find(children, token);
                 let name = found.and_then(|(_, id)| self.entry(id)).map(|entry| entry.name);
                 let name = name.unwrap_or_else(|| self.keep(token));
-                let id = self.take(name, value);
+                let id = self.graft(name, value);
                 let children = match found {
                     Some((before, held)) => self.with_in_place(children, before, held, id),
                     None => {
@@ -56,10 +58,10 @@ impl Document {
     }
 
     /// Takes a field out of an object.
-    pub(in crate::pod) fn remove<T: AsRef<str>>(
-        &mut self,
-        path: impl IntoIterator<Item = T>,
-    ) -> Result<(), Misfit> {
+    ///
+    /// # Errors
+    /// When there is no such field.
+    pub fn remove<T: AsRef<str>>(&mut self, path: impl IntoIterator<Item = T>) -> Result<(), Misfit> {
         let (holder, token) = self.holder(path)?;
         let token = token.as_ref();
         let Some(Kind::Object(children)) = self.entry(holder).map(|entry| entry.kind) else {

@@ -4,20 +4,22 @@
 //! which begins with the JSON that was read. So to read is to look for quotes and brackets, to copy is to copy two
 //! blocks of memory, and to edit is to hang an entry in. Numbers stay as they are written.
 
+mod de;
 mod edit;
 mod node;
 mod reader;
+mod ser;
 #[cfg(test)]
 mod tests;
 mod unread;
 mod value;
 
-pub(super) use edit::Misfit;
+pub use edit::Misfit;
 pub use node::{Fields, Items, Node};
 use unread::Part;
 
-/// A JSON document.
-#[derive(Debug, Clone)]
+/// A JSON document; null by default.
+#[derive(Debug, Clone, Default)]
 pub struct Document {
     /// What was read, then the texts that were added.
     text: String,
@@ -27,7 +29,7 @@ pub struct Document {
 }
 
 /// The place of an entry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Id(u32);
 
 /// The place of a text.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde_json::{Number, Value};
+use serde_json::Number;
 
 use super::{Children, Document, Entry, Id, Kind, Span};
 
@@ -249,11 +249,20 @@ impl PartialEq for Node<'_> {
             (Kind::Number(one), Kind::Number(two)) => is_same(one, two) || self.number() == other.number(),
             (Kind::List(one), Kind::List(two)) => self.children(one).eq(other.children(two)),
             (Kind::Object(one), Kind::Object(two)) => {
-                let fields = || Fields(self.children(one)).zip(Fields(other.children(two)));
-                // In one order, as nearly always.
-                fields().all(|(one, two)| one == two)
-                    && self.children(one).count() == other.children(two).count()
-                    || fields().any(|((one, _), (two, _))| one != two) && self.to_value() == other.to_value()
+                let (mut fields, mut others) = (Fields(self.children(one)), Fields(other.children(two)));
+                loop {
+                    match (fields.next(), others.next()) {
+                        (None, None) => break true,
+                        // In one order, as nearly always.
+                        (Some((one, field)), Some((two, other))) if one == two => {
+                            if field != other {
+                                break false;
+                            }
+                        }
+                        (Some(_), Some(_)) => break self.to_value() == other.to_value(),
+                        _ => break false,
+                    }
+                }
             }
             _ => false,
         }
@@ -269,6 +278,6 @@ impl fmt::Debug for Node<'_> {
 /// As JSON.
 impl fmt::Display for Node<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Value::from(*self).fmt(out)
+        self.to_value().fmt(out)
     }
 }

@@ -1,4 +1,7 @@
+use std::collections::HashMap;
+
 use proptest::prelude::*;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::reader::Reader;
@@ -70,8 +73,11 @@ proptest! {
 
     #[test]
     fn values_go_in_and_come_out(value in value()) {
-        let document = Document::from(&value);
+        let document = Document::of(&value);
         prop_assert_eq!(document.root().to_string(), value.to_string());
+        prop_assert_eq!(serde_json::to_string(&document).unwrap(), value.to_string());
+        prop_assert_eq!(Value::deserialize(document.root()).unwrap(), value.clone());
+        prop_assert_eq!(&Document::from(document.root()), &document);
         prop_assert_eq!(Document::parse(&value.to_string()).unwrap(), document);
     }
 
@@ -100,8 +106,8 @@ proptest! {
             let _ = document.root().to_string();
         }
         for added in [added, value] {
-            document.add(path, &added).unwrap();
-            expected.add(path, &added).unwrap();
+            document.add(path, &Document::of(&added)).unwrap();
+            expected.add(path, &Document::of(&added)).unwrap();
             prop_assert_eq!(document.root().to_string(), expected.root().to_string());
         }
         if document.remove(path).is_ok() {
@@ -142,7 +148,6 @@ fn parts_are_read_when_they_are_asked_for() {
         root.get("env").is_some_and(Node::is_array) && root.get("managedFields").is_some_and(Node::is_object)
     );
     assert_eq!(root.at(["c", "env"]).and_then(Node::as_str), Some("d"));
-    assert!(!root.is_kept_by_value());
     assert_eq!(document.entries.len(), 5);
 }
 
@@ -151,7 +156,7 @@ fn a_part_that_is_no_json_has_nothing_in_it() {
     let document = Document::parse(r#"{"env":[{"name" "A"}],"b":1}"#).unwrap();
     assert_eq!(document.root().to_string(), r#"{"env":[],"b":1}"#);
     assert!(document.check().is_err() && Document::parse(r#"{"env":[]}"#).unwrap().check().is_ok());
-    assert!(document.clone().add(["env", "-"], &json!(1)).is_err());
+    assert!(document.clone().add(["env", "-"], &Document::of(&1)).is_err());
     assert!(Document::parse(r#"{"env":[{"name":"A"},"b":1}"#).is_err());
     let depth = 100_000;
     let deep = format!("{}1{}", r#"{"env":"#.repeat(depth), "}".repeat(depth));
@@ -181,12 +186,13 @@ fn of_two_fields_of_one_name_the_last_counts() {
 
 #[test]
 fn numbers_stay_as_they_are_written() {
-    for (text, is_kept) in
-        [("[1,1.5]", true), ("[1.10]", false), ("[1e3]", false), ("[12345678901234567890123]", false)]
+    for text in
+        ["[1,1.5]", "[1.10]", "[1e3]", "[12345678901234567890123]", "[-0]", "[-7,18446744073709551615]"]
     {
         let document = Document::parse(text).unwrap();
-        assert_eq!(document.root().is_kept_by_value(), is_kept, "{text}");
-        assert_eq!(document, Document::from(&document.root().to_value()), "{text}");
+        let copy = Document::from(document.root());
+        assert_eq!(serde_json::to_string(&copy).unwrap(), text);
+        assert_eq!(document, Document::of(&document.root().to_value()), "{text}");
     }
 }
 
@@ -209,7 +215,7 @@ fn edits_leave_their_neighbours_alone() {
         let mut document = Document::from(&original);
         let path = path.iter().copied();
         match edit {
-            Some(value) => document.add(path, &value).unwrap(),
+            Some(value) => document.add(path, &Document::of(&value)).unwrap(),
             None => document.remove(path).unwrap(),
         }
         // Behind what was there, whatever was edited.
@@ -217,7 +223,7 @@ fn edits_leave_their_neighbours_alone() {
         *expected_whole.pointer_mut(place).unwrap() = expected;
         assert_eq!(document.root().to_string(), expected_whole.to_string());
         for (path, place) in [(["list", "-"], "/list"), (["map", "z"], "/map")] {
-            document.add(path, &json!(9)).unwrap();
+            document.add(path, &Document::of(&9)).unwrap();
             match expected_whole.pointer_mut(place).unwrap() {
                 Value::Array(items) => items.push(json!(9)),
                 object => object["z"] = json!(9),
@@ -227,8 +233,30 @@ fn edits_leave_their_neighbours_alone() {
     }
     let mut document = Document::from(&original);
     for path in [&["list", "3"][..], &["list", "x"], &["gone", "a"], &["map", "a", "b"], &[]] {
-        assert!(document.add(path.iter().copied(), &json!(1)).is_err(), "{path:?}");
+        assert!(document.add(path.iter().copied(), &Document::of(&1)).is_err(), "{path:?}");
     }
     assert!(document.remove(["map", "z"]).is_err() && document.remove(["list", "0"]).is_err());
     assert_eq!(document, Document::from(&original));
+}
+
+#[test]
+fn whatever_serializes_goes_in_as_it_goes_into_json() {
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    enum Shape {
+        Unit,
+        One(u8),
+        Two(i8, f32),
+        Struct { a: Option<char>, b: () },
+    }
+    let shapes = [Shape::Unit, Shape::One(1), Shape::Two(-1, 0.5), Shape::Struct { a: Some('é'), b: () }];
+    let of_numbers: HashMap<i32, Shape> = HashMap::from([(-7, Shape::Struct { a: None, b: () })]);
+    let value = (shapes, of_numbers, [Some(f64::NAN), None], (true, "x", u64::MAX));
+    assert_eq!(Document::of(&value).root().to_string(), serde_json::to_string(&value).unwrap());
+    for shape in value.0 {
+        let document = Document::of(&shape);
+        assert_eq!(Shape::deserialize(document.root()).unwrap(), shape);
+    }
+    assert!(Document::of(&HashMap::from([((1, 2), 3)])).root().is_null());
+    assert!(u8::deserialize(Document::of("x").root()).is_err());
+    assert!(Shape::deserialize(Document::of(&7).root()).is_err());
 }

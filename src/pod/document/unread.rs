@@ -77,7 +77,7 @@ impl Document {
         };
         let Some(part) = children.part() else { return };
         let Some(read) = self.taken(part) else { return self.set_kind(id, Kind::Null) };
-        let behind = Behind { entries: self.entries.len(), text: self.text.len() };
+        let behind = Behind::end_of(self);
         let root = read.entry(read.root).map_or(Kind::Null, |root| root.kind);
         self.set_kind(id, behind.kind(root));
         self.text.push_str(&read.text);
@@ -86,13 +86,17 @@ impl Document {
 }
 
 /// Where a document comes to stand that is taken into another: behind as much as this.
-struct Behind {
+pub(super) struct Behind {
     entries: usize,
     text: usize,
 }
 
 impl Behind {
-    fn entry(&self, entry: Entry) -> Entry {
+    pub(super) fn end_of(document: &Document) -> Self {
+        Self { entries: document.entries.len(), text: document.text.len() }
+    }
+
+    pub(super) fn entry(&self, entry: Entry) -> Entry {
         Entry { name: self.span(entry.name), next: self.id(entry.next), kind: self.kind(entry.kind) }
     }
 
@@ -110,7 +114,7 @@ impl Behind {
         Children { first: self.id(children.first), last: self.id(children.last) }
     }
 
-    fn id(&self, id: Id) -> Id {
+    pub(super) fn id(&self, id: Id) -> Id {
         if id == Id::NONE { id } else { Id::at(self.entries + id.index()) }
     }
 

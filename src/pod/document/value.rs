@@ -1,7 +1,9 @@
-//! From `serde_json`'s values, and to them.
+//! Copies of values: within documents, from `serde_json`'s values, and to them.
 
+use serde::Deserialize as _;
 use serde_json::Value;
 
+use super::unread::Behind;
 use super::{Children, Document, Id, Kind, Node, Span};
 
 impl Document {
@@ -12,45 +14,66 @@ impl Document {
         Span::new(start, self.text.len())
     }
 
-    /// Takes up a value, which nothing holds yet.
-    pub(super) fn take(&mut self, name: Span, value: &Value) -> Id {
-        let kind = match value {
-            Value::Null => Kind::Null,
-            Value::Bool(is) => Kind::Bool(*is),
-            Value::Number(number) => Kind::Number(self.keep(&number.to_string())),
-            Value::String(text) => Kind::Text(self.keep(text)),
-            Value::Array(_) => Kind::List(Children::NONE),
-            Value::Object(_) => Kind::Object(Children::NONE),
+    /// Takes up all of another document; its outermost value, which nothing holds yet, gets this name.
+    pub(super) fn graft(&mut self, name: Span, other: &Self) -> Id {
+        if !other.unread.is_empty() {
+            return self.copy(name, other.root());
+        }
+        let behind = Behind::end_of(self);
+        self.text.push_str(&other.text);
+        self.entries.extend(other.entries.iter().map(|entry| behind.entry(*entry)));
+        let root = behind.id(other.root);
+        if let Some(entry) = self.entries.get_mut(root.index()) {
+            entry.name = name;
+        }
+        root
+    }
+
+    /// Takes up a copy of a value of another document, which nothing holds yet.
+    fn copy(&mut self, name: Span, node: Node<'_>) -> Id {
+        let kind = match node.kind() {
+            Kind::Number(_) => Kind::Number(self.keep(node.written().unwrap_or_default())),
+            Kind::Text(_) => Kind::Text(self.keep(node.as_str().unwrap_or_default())),
+            Kind::List(_) => Kind::List(Children::NONE),
+            Kind::Object(_) => Kind::Object(Children::NONE),
+            plain => plain,
         };
         let id = self.push(name, kind);
         let mut children = Children::NONE;
-        let kind = match value {
-            Value::Array(items) => {
-                for item in items {
-                    let child = self.take(Span::EMPTY, item);
-                    self.link(&mut children, child);
-                }
-                Kind::List(children)
+        if let Some(items) = node.as_array() {
+            for item in items {
+                let child = self.copy(Span::EMPTY, item);
+                self.link(&mut children, child);
             }
-            Value::Object(fields) => {
-                for (name, field) in fields {
-                    let name = self.keep(name);
-                    let child = self.take(name, field);
-                    self.link(&mut children, child);
-                }
-                Kind::Object(children)
+            self.set_kind(id, Kind::List(children));
+        } else if let Some(fields) = node.as_object() {
+            for (name, field) in fields {
+                let name = self.keep(name);
+                let child = self.copy(name, field);
+                self.link(&mut children, child);
             }
-            _ => return id,
-        };
-        self.set_kind(id, kind);
+            self.set_kind(id, Kind::Object(children));
+        }
         id
     }
 }
 
 impl From<&Value> for Document {
     fn from(value: &Value) -> Self {
-        let mut document = Self { text: String::new(), entries: Vec::new(), unread: Vec::new(), root: Id(0) };
-        document.take(Span::EMPTY, value);
+        Self::of(value)
+    }
+}
+
+impl From<Value> for Document {
+    fn from(value: Value) -> Self {
+        Self::of(&value)
+    }
+}
+
+impl From<Node<'_>> for Document {
+    fn from(node: Node<'_>) -> Self {
+        let mut document = Self::default();
+        document.copy(Span::EMPTY, node);
         document
     }
 }
@@ -59,7 +82,7 @@ impl Node<'_> {
     /// A copy.
     #[must_use]
     pub fn to_value(self) -> Value {
-        self.into()
+        Value::deserialize(self).unwrap_or_default()
     }
 
     /// How many bytes its JSON takes, about.
@@ -74,34 +97,5 @@ impl Node<'_> {
             _ => self.as_str().or_else(|| self.written()).map_or(0, str::len),
         };
         punctuation + within
-    }
-
-    /// Whether a copy is written as this is: a number of many digits may not be.
-    #[must_use]
-    pub fn is_kept_by_value(self) -> bool {
-        match self.kind() {
-            Kind::Number(_) => self.number().map(|number| number.to_string()).as_deref() == self.written(),
-            Kind::List(_) => self.as_array().into_iter().flatten().all(Self::is_kept_by_value),
-            Kind::Object(_) => {
-                self.as_object().into_iter().flatten().all(|(_, field)| field.is_kept_by_value())
-            }
-            Kind::Null | Kind::Bool(_) | Kind::Text(_) => true,
-        }
-    }
-}
-
-impl From<Node<'_>> for Value {
-    fn from(node: Node<'_>) -> Self {
-        match node.kind() {
-            Kind::Null => Self::Null,
-            Kind::Bool(is) => Self::Bool(is),
-            Kind::Number(_) => node.number().map_or(Self::Null, Self::Number),
-            Kind::Text(_) => node.as_str().unwrap_or_default().into(),
-            Kind::List(_) => node.as_array().into_iter().flatten().map(Self::from).collect(),
-            Kind::Object(_) => {
-                let fields = node.as_object().into_iter().flatten();
-                fields.map(|(name, field)| (name.to_owned(), Self::from(field))).collect()
-            }
-        }
     }
 }
