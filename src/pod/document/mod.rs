@@ -103,6 +103,11 @@ impl Children {
 }
 
 impl Document {
+    /// An empty one that most of what is added to a Pod fits into.
+    fn with_room() -> Self {
+        Self { text: String::with_capacity(512), entries: Vec::with_capacity(32), ..Self::default() }
+    }
+
     /// Its outermost value.
     #[must_use]
     pub fn root(&self) -> Node<'_> {

@@ -241,7 +241,7 @@ impl PartialEq for Node<'_> {
         if self.unread().is_some_and(|json| other.unread() == Some(json)) {
             return true;
         }
-        let is_same = |one: Span, two: Span| self.document.text(one) == other.document.text(two);
+        let is_same = |one: Span, two: Span| self.document.bytes(one) == other.document.bytes(two);
         match (self.kind(), other.kind()) {
             (Kind::Null, Kind::Null) => true,
             (Kind::Bool(one), Kind::Bool(two)) => one == two,
@@ -249,12 +249,14 @@ impl PartialEq for Node<'_> {
             (Kind::Number(one), Kind::Number(two)) => is_same(one, two) || self.number() == other.number(),
             (Kind::List(one), Kind::List(two)) => self.children(one).eq(other.children(two)),
             (Kind::Object(one), Kind::Object(two)) => {
-                let (mut fields, mut others) = (Fields(self.children(one)), Fields(other.children(two)));
+                let (mut fields, mut others) = (self.children(one), other.children(two));
                 loop {
-                    match (fields.next(), others.next()) {
+                    match (fields.advance(), others.advance()) {
                         (None, None) => break true,
                         // In one order, as nearly always.
-                        (Some((one, field)), Some((two, other))) if one == two => {
+                        (Some((one, field)), Some((two, other)))
+                            if field.document.bytes(one.name) == other.document.bytes(two.name) =>
+                        {
                             if field != other {
                                 break false;
                             }

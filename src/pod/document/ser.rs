@@ -12,7 +12,7 @@ impl Document {
     /// A value as a document; null where it is one that JSON cannot hold.
     #[must_use]
     pub fn of(value: &(impl Serialize + ?Sized)) -> Self {
-        let mut document = Self::default();
+        let mut document = Self::with_room();
         match value.serialize(Place { document: &mut document, name: Span::EMPTY }) {
             Ok(()) => document,
             Err(_) => Self::default(),

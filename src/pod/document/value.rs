@@ -72,7 +72,7 @@ impl From<Value> for Document {
 
 impl From<Node<'_>> for Document {
     fn from(node: Node<'_>) -> Self {
-        let mut document = Self::default();
+        let mut document = Self::with_room();
         document.copy(Span::EMPTY, node);
         document
     }
