@@ -3,6 +3,7 @@
 use std::fmt;
 use std::fs;
 use std::io::{self, Write as _};
+use std::iter;
 use std::os::fd::AsFd as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,6 +17,8 @@ use super::record::Record;
 
 /// How many bytes of records may wait to be written; the next ones are lost.
 const MOST_WAITING: usize = 8 * 1024 * 1024;
+/// For how long records are gathered.
+const TOGETHER: Duration = Duration::from_millis(5);
 /// How long the end of the process waits for them.
 const LAST_RECORDS: Duration = Duration::from_secs(2);
 /// How often it is told that writing fails.
@@ -135,13 +138,17 @@ impl Writer {
     fn run(&mut self, jobs: &Receiver<Job>) {
         // What is wrong from the beginning is told before there is a record to lose.
         self.make_room(0);
-        for job in jobs {
-            match job {
-                Job::Write(line) => {
-                    self.write(&line);
-                    self.waiting.fetch_sub(line.len(), Ordering::Relaxed);
+        while let Ok(first) = jobs.recv() {
+            // To be woken for each record costs the CPU more than to make it.
+            thread::sleep(TOGETHER);
+            for job in iter::once(first).chain(jobs.try_iter()) {
+                match job {
+                    Job::Write(line) => {
+                        self.write(&line);
+                        self.waiting.fetch_sub(line.len(), Ordering::Relaxed);
+                    }
+                    Job::Tell(done) => drop(done.try_send(())),
                 }
-                Job::Tell(done) => drop(done.try_send(())),
             }
         }
     }

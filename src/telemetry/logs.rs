@@ -3,6 +3,7 @@
 //! A log line holds names, numbers and reasons; never an environment variable's value and never a whole object.
 
 use std::io::{self, IsTerminal as _, Write};
+use std::iter;
 use std::mem;
 use std::panic;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -17,6 +18,8 @@ use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
 
 /// How many lines wait for a stderr that nobody reads; the next ones are lost.
 const WAITING_LINES: usize = 1024;
+/// For how long lines are gathered.
+const TOGETHER: Duration = Duration::from_millis(5);
 /// How long the end of the process waits for stderr.
 const LAST_LINES: Duration = Duration::from_secs(1);
 
@@ -114,14 +117,27 @@ enum Job {
 }
 
 fn write_all(jobs: &Receiver<Job>) {
-    let mut stderr = io::stderr();
-    for job in jobs {
-        match job {
-            // There is nowhere to report that reports cannot be written.
-            Job::Write(line) => drop(stderr.write_all(&line)),
-            Job::Tell(done) => drop(done.try_send(())),
+    let mut lines = Vec::new();
+    while let Ok(first) = jobs.recv() {
+        // Lines are written together: to be woken and to write for each costs the CPU more than to make it.
+        thread::sleep(TOGETHER);
+        for job in iter::once(first).chain(jobs.try_iter()) {
+            match job {
+                Job::Write(line) => lines.extend_from_slice(&line),
+                Job::Tell(done) => {
+                    write_out(&mut lines);
+                    let _ = done.try_send(());
+                }
+            }
         }
+        write_out(&mut lines);
     }
+}
+
+fn write_out(lines: &mut Vec<u8>) {
+    // There is nowhere to report that reports cannot be written.
+    let _ = io::stderr().write_all(lines);
+    lines.clear();
 }
 
 /// Makes the writer of one line.
