@@ -123,6 +123,12 @@ impl Outcomes {
         *self.0.entry(outcome.into()).or_default() += 1;
     }
 
+    pub(crate) fn add(&mut self, other: Self) {
+        for (outcome, count) in other.0 {
+            *self.0.entry(outcome).or_default() += count;
+        }
+    }
+
     pub(crate) fn of(&self, outcome: &str) -> usize {
         self.0.get(outcome).copied().unwrap_or(0)
     }
