@@ -3,7 +3,6 @@
 use std::fmt;
 use std::fs;
 use std::io::{self, Write as _};
-use std::iter;
 use std::os::fd::AsFd as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,11 +13,10 @@ use std::time::{Duration, Instant};
 use super::file::{File, Rotation};
 use super::metrics::{Loss, Metrics};
 use super::record::Record;
+use crate::telemetry::gathered;
 
 /// How many bytes of records may wait to be written; the next ones are lost.
 const MOST_WAITING: usize = 8 * 1024 * 1024;
-/// For how long records are gathered.
-const TOGETHER: Duration = Duration::from_millis(5);
 /// How long the end of the process waits for them.
 const LAST_RECORDS: Duration = Duration::from_secs(2);
 /// How often it is told that writing fails.
@@ -138,10 +136,8 @@ impl Writer {
     fn run(&mut self, jobs: &Receiver<Job>) {
         // What is wrong from the beginning is told before there is a record to lose.
         self.make_room(0);
-        while let Ok(first) = jobs.recv() {
-            // To be woken for each record costs the CPU more than to make it.
-            thread::sleep(TOGETHER);
-            for job in iter::once(first).chain(jobs.try_iter()) {
+        while let Some(jobs) = gathered(jobs) {
+            for job in jobs {
                 match job {
                     Job::Write(line) => {
                         self.write(&line);

@@ -3,7 +3,6 @@
 //! A log line holds names, numbers and reasons; never an environment variable's value and never a whole object.
 
 use std::io::{self, IsTerminal as _, Write};
-use std::iter;
 use std::mem;
 use std::panic;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -16,10 +15,10 @@ use tracing_subscriber::filter::ParseError;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
 
+use super::gathered;
+
 /// How many lines wait for a stderr that nobody reads; the next ones are lost.
 const WAITING_LINES: usize = 1024;
-/// For how long lines are gathered.
-const TOGETHER: Duration = Duration::from_millis(5);
 /// How long the end of the process waits for stderr.
 const LAST_LINES: Duration = Duration::from_secs(1);
 
@@ -118,10 +117,8 @@ enum Job {
 
 fn write_all(jobs: &Receiver<Job>) {
     let mut lines = Vec::new();
-    while let Ok(first) = jobs.recv() {
-        // Lines are written together: to be woken and to write for each costs the CPU more than to make it.
-        thread::sleep(TOGETHER);
-        for job in iter::once(first).chain(jobs.try_iter()) {
+    while let Some(jobs) = gathered(jobs) {
+        for job in jobs {
             match job {
                 Job::Write(line) => lines.extend_from_slice(&line),
                 Job::Tell(done) => {

@@ -1,7 +1,8 @@
 //! Reading JSON, as the API server writes it: nothing in it is decoded that nobody asks for.
 //!
-//! What hardly anyone asks for is gone past. What is out of the ordinary (a name twice in one object, very deep nesting, what is no JSON at all) is left to
-//! `serde_json`, which decides what becomes of it and says what is wrong. Escapes and unusual numbers it reads too.
+//! What hardly anyone asks for is gone past. What is out of the ordinary (a name twice in one object, very deep nesting,
+//! what is no JSON at all) is left to `serde_json`, which decides what becomes of it and says what is wrong. Escapes and
+//! unusual numbers it reads too.
 
 use std::collections::HashSet;
 
