@@ -4,7 +4,7 @@
 
 use jsonptr::{Pointer, PointerBuf};
 
-use super::{Document, Group, Node, Operation, Pod, patch};
+use super::{Group, Node, Operation, Pod, patch};
 
 /// How many bytes of entries may travel for each operation that is spared. The API server reads about as many in the
 /// time that an operation takes it.
@@ -26,7 +26,7 @@ pub(super) fn coalesced(result: &Pod, edits: Vec<Operation>, in_front: &[usize])
             None => operations.push(edit),
             Some((_, true)) => {}
             Some(((whole, node), sent)) => {
-                operations.push(Operation::Add { path: whole.clone(), value: Document::from(*node) });
+                operations.push(Operation::Add { path: whole.clone(), value: result.part(*node) });
                 *sent = true;
             }
         }
@@ -100,19 +100,16 @@ fn wholes<'r>(result: &'r Pod, edits: &[Operation]) -> Vec<(PointerBuf, Node<'r>
 
 /// The list or map that an edit makes, or whose entry it changes.
 fn home<'p, 'r>(result: &'r Pod, path: &'p Pointer) -> Option<(&'p Pointer, Node<'r>)> {
-    // What lies along the path: of a field that was removed, what is above it.
-    let mut along = vec![Some(result.node())];
-    along.extend(patch::tokens(path).scan(Some(result.node()), |held, token| {
-        *held = held.and_then(|held| held.at([token]));
-        Some(*held)
-    }));
+    // What the path leads to, and the two above it: of a field that was removed, only these.
+    let mut along = [Some(result.node()), None, None];
+    for token in patch::tokens(path) {
+        let [end, above, _] = along;
+        along = [end.and_then(|end| end.at([token])), end, above];
+    }
     let above = path.parent();
-    let upwards = [Some(path), above, above.and_then(Pointer::parent)].into_iter().flatten();
-    let is_home = |place: &Pointer, node: &Node<'_>| {
-        node.is_array() || node.is_object() && MAPS.contains(&place.as_str())
-    };
-    let mut homes = upwards.zip(along.into_iter().rev()).filter_map(|(place, node)| Some((place, node?)));
-    homes.find(|(place, node)| is_home(place, node))
+    let upwards = [Some(path), above, above.and_then(Pointer::parent)];
+    let mut homes = upwards.into_iter().zip(along).filter_map(|(place, node)| Some((place?, node?)));
+    homes.find(|(place, node)| node.is_array() || node.is_object() && MAPS.contains(&place.as_str()))
 }
 
 fn is_within(path: &Pointer, upper: &Pointer) -> bool {

@@ -1,6 +1,6 @@
 //! Edits to a Pod, recorded as RFC 6902 operations while they are applied to the working copy.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 
 use jsonptr::{Pointer, PointerBuf, Token};
 use serde::Serialize;
@@ -242,7 +242,7 @@ impl<'a> Draft<'a> {
                 let at = list.with_trailing_token(Token::from(entries.count()));
                 self.record(Operation::Add { path: at, value: entry });
             }
-            _ => self.put(path, Document::of(&[entry])),
+            _ => self.put(path, Document::list_of(&entry)),
         }
     }
 
@@ -258,7 +258,7 @@ impl<'a> Draft<'a> {
                 break;
             }
         }
-        let value = missing.rev().fold(value, |inner, token| Document::of(&BTreeMap::from([(token, inner)])));
+        let value = missing.rev().fold(value, |inner, token| Document::object_of(token, &inner));
         // `add` on a member that exists replaces it (RFC 6902, 4.1); `replace` on a null fails in the API server.
         self.record(Operation::Add { path: above, value });
     }

@@ -26,7 +26,7 @@ pub use contains::{contains, is_empty};
 pub use document::{Document, Fields, Items, Misfit, Node};
 pub use edit::{Draft, Edited};
 pub use object::Object;
-pub use patch::Operation;
+pub use patch::{Operation, patch_json};
 pub use path::{AbsolutePath, PathError};
 pub use port::Port;
 pub use qos::COMPUTE;

@@ -7,7 +7,7 @@ use jsonptr::{Pointer, PointerBuf, Token};
 use memchr::memchr;
 use serde::Serialize;
 
-use super::document::{Document, Misfit};
+use super::document::{self, Document, Misfit};
 
 /// One operation of a patch; it serializes as RFC 6902 has it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -57,8 +57,33 @@ impl Operation {
     }
 }
 
+/// A patch as it is answered.
+#[must_use]
+pub fn patch_json(operations: &[Operation]) -> Vec<u8> {
+    let mut json = Vec::with_capacity(4096);
+    json.push(b'[');
+    for (place, operation) in operations.iter().enumerate() {
+        json.extend_from_slice(if place > 0 { b",{\"op\":\"" } else { b"{\"op\":\"" });
+        json.extend_from_slice(operation.name().as_bytes());
+        json.extend_from_slice(b"\",\"path\":");
+        document::write_text(operation.path().as_str(), &mut json);
+        if let Operation::Add { value, .. } = operation {
+            json.extend_from_slice(b",\"value\":");
+            value.root().write(&mut json);
+        }
+        json.push(b'}');
+    }
+    json.push(b']');
+    json
+}
+
 /// The names of fields and places in lists along a path.
 pub(super) fn tokens(path: &Pointer) -> impl Iterator<Item = Cow<'_, str>> {
+    encoded_tokens(path).map(decoded)
+}
+
+/// The same as they stand in the path.
+pub(super) fn encoded_tokens(path: &Pointer) -> impl Iterator<Item = &str> {
     let mut rest = path.as_str().strip_prefix('/');
     // `split` searches for a character of any length, which tells over tokens as short as these.
     iter::from_fn(move || {
@@ -68,7 +93,7 @@ pub(super) fn tokens(path: &Pointer) -> impl Iterator<Item = Cow<'_, str>> {
             None => (text, None),
         };
         rest = behind;
-        Some(decoded(token))
+        Some(token)
     })
 }
 

@@ -78,7 +78,12 @@ impl Pod {
     /// The Pod that stands in this one, as a template does: at the end of these names of fields.
     #[must_use]
     pub fn within(&self, path: impl IntoIterator<Item = impl AsRef<str>>) -> Option<Self> {
-        Self::new(self.node().at(path)?.to_document()).ok()
+        Self::new(self.document.part(self.node().at(path)?)).ok()
+    }
+
+    /// One of its values as a document.
+    pub(super) fn part(&self, value: Node<'_>) -> Document {
+        self.document.part(value)
     }
 
     /// The document itself, to be changed.

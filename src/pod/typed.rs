@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1;
 use serde::Deserialize;
 
-use super::{Node, Operation, Pod};
+use super::{Node, Operation, Pod, patch};
 
 type Texts = BTreeMap<String, String>;
 
@@ -13,7 +13,7 @@ type Texts = BTreeMap<String, String>;
 pub(super) fn flaw(operation: &Operation, result: &Pod) -> Option<String> {
     let Operation::Add { path, value } = operation else { return None };
     // No name that is known here has a character that is escaped.
-    let (tokens, value) = (path.as_str().split('/').skip(1).collect::<Vec<_>>(), value.root());
+    let (tokens, value) = (patch::encoded_tokens(path).collect::<Vec<_>>(), value.root());
     let decoded = match *tokens {
         ["metadata", "annotations" | "labels"] | ["spec", "nodeSelector"] => decode::<Texts>(value),
         ["metadata", "annotations" | "labels", _] | ["spec", "nodeSelector", _] => decode::<String>(value),

@@ -15,6 +15,7 @@ use super::app::App;
 use super::refusal;
 use crate::audit::Record;
 use crate::engine::{Decision, Endpoint, Question, Refusal};
+use crate::pod;
 use crate::policy::elided;
 use crate::review::{API_VERSION, Error, Reply, Request, Review};
 use crate::telemetry::metrics::{Held, Outcome};
@@ -124,7 +125,7 @@ fn decided(
 fn reply(request: &Request<'_>, decision: &Decision) -> Result<Vec<u8>, serde_json::Error> {
     let refusal = decision.refusal.as_ref();
     let patch = match decision.operations.as_slice() {
-        operations if refusal.is_none() && !operations.is_empty() => Some(serde_json::to_vec(operations)?),
+        operations if refusal.is_none() && !operations.is_empty() => Some(pod::patch_json(operations)),
         _ => None,
     };
     Reply {

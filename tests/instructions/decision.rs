@@ -42,7 +42,7 @@ fn decide(case: &Case, run: impl FnOnce(&dyn Fn() -> Decision)) {
     let decide = || {
         let decision = engine::decide(&case.policies, &case.view, black_box(&question));
         if !decision.operations.is_empty() {
-            black_box(serde_json::to_vec(&decision.operations).unwrap());
+            black_box(podwright::pod::patch_json(&decision.operations));
         }
         decision
     };

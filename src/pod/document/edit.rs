@@ -1,6 +1,6 @@
 //! Changing a document.
 
-use super::{Children, Document, Id, Kind, Node, Span};
+use super::{Children, Document, Id, Kind, Node, Span, Store};
 
 /// Why an edit does not fit a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -28,29 +28,29 @@ impl Document {
         value: &Self,
     ) -> Result<(), Misfit> {
         let (holder, token) = self.holder(path)?;
-        let token = token.as_ref();
-        match self.entry(holder).map(|entry| entry.kind) {
+        let (token, store) = (token.as_ref(), self.store_mut());
+        match store.entry(holder).map(|entry| entry.kind) {
             Some(Kind::List(children)) => {
                 let place =
                     if token == "-" { None } else { Some(token.parse().map_err(|_| Misfit::NoPlace)?) };
-                let id = self.graft(Span::EMPTY, value);
-                let children = self.with_item(children, place, id)?;
-                self.set_kind(holder, Kind::List(children));
+                let id = store.attach(Span::EMPTY, value);
+                let children = store.with_item(children, place, id)?;
+                store.set_kind(holder, Kind::List(children));
             }
             Some(Kind::Object(children)) => {
-                let found = self.find(children, token);
-                let name = found.and_then(|(_, id)| self.entry(id)).map(|entry| entry.name);
-                let name = name.unwrap_or_else(|| self.keep(token));
-                let id = self.graft(name, value);
+                let found = store.find(children, token);
+                let name = found.and_then(|(_, id)| store.entry(id)).map(|entry| entry.name);
+                let name = name.unwrap_or_else(|| store.keep(token));
+                let id = store.attach(name, value);
                 let children = match found {
-                    Some((before, held)) => self.with_in_place(children, before, held, id),
+                    Some((before, held)) => store.with_in_place(children, before, held, id),
                     None => {
                         let mut children = children;
-                        self.link(&mut children, id);
+                        store.link(&mut children, id);
                         children
                     }
                 };
-                self.set_kind(holder, Kind::Object(children));
+                store.set_kind(holder, Kind::Object(children));
             }
             _ => return Err(Misfit::NoHolder),
         }
@@ -63,16 +63,16 @@ impl Document {
     /// When there is no such field.
     pub fn remove<T: AsRef<str>>(&mut self, path: impl IntoIterator<Item = T>) -> Result<(), Misfit> {
         let (holder, token) = self.holder(path)?;
-        let token = token.as_ref();
-        let Some(Kind::Object(children)) = self.entry(holder).map(|entry| entry.kind) else {
+        let (token, store) = (token.as_ref(), self.store_mut());
+        let Some(Kind::Object(children)) = store.entry(holder).map(|entry| entry.kind) else {
             return Err(Misfit::NoHolder);
         };
-        let (before, held) = self.find(children, token).ok_or(Misfit::NoField)?;
-        let next = self.entry(held).map_or(Id::NONE, |entry| entry.next);
+        let (before, held) = store.find(children, token).ok_or(Misfit::NoField)?;
+        let next = store.entry(held).map_or(Id::NONE, |entry| entry.next);
         let first = if before == Id::NONE { next } else { children.first };
         let last = if children.last == held { before } else { children.last };
-        self.set_next(before, next);
-        self.set_kind(holder, Kind::Object(Children { first, last }));
+        store.set_next(before, next);
+        store.set_kind(holder, Kind::Object(Children { first, last }));
         Ok(())
     }
 
@@ -81,12 +81,22 @@ impl Document {
         let mut path = path.into_iter();
         let mut token = path.next().ok_or(Misfit::NoHolder)?;
         let mut holder = self.root;
+        let store = self.store_mut();
+        store.lead_through(holder);
         for next in path {
-            holder = Node::new(self, holder).at([token]).ok_or(Misfit::NoHolder)?.id();
-            self.take_in(holder);
+            holder = Node::new(store, holder).at([token]).ok_or(Misfit::NoHolder)?.id();
+            store.lead_through(holder);
             token = next;
         }
         Ok((holder, token))
+    }
+}
+
+impl Store {
+    /// A change is to come in this entry or below it.
+    fn lead_through(&mut self, id: Id) {
+        self.mark(id);
+        self.take_in(id);
     }
 
     /// The list with one more entry, at a place or behind all.
@@ -131,12 +141,6 @@ impl Document {
                 return Some((before, id));
             }
             (before, id) = (id, entry.next);
-        }
-    }
-
-    fn set_next(&mut self, id: Id, next: Id) {
-        if let Some(entry) = self.entries.get_mut(id.index()) {
-            entry.next = next;
         }
     }
 }

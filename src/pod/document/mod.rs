@@ -1,30 +1,32 @@
 //! A JSON document: read once, shared by reference, edited in place.
 //!
 //! Every value is an entry of one list, linked to the next of its siblings; names and texts are places in one text,
-//! which begins with the JSON that was read. So to read is to look for quotes and brackets, to copy is to copy two
-//! blocks of memory, and to edit is to hang an entry in. Numbers stay as they are written.
+//! which begins with the JSON that was read. So to read is to look for quotes and brackets, to edit is to hang an entry
+//! in, and to copy is to share both until one copy is edited. Numbers stay as they are written.
 
 mod de;
 mod edit;
 mod node;
+mod parts;
 mod reader;
 mod ser;
+mod store;
 #[cfg(test)]
 mod tests;
-mod unread;
 mod value;
+mod write;
+
+use std::sync::Arc;
 
 pub use edit::Misfit;
 pub use node::{Fields, Items, Node};
-use unread::Part;
+use store::Store;
+pub(super) use write::write_text;
 
-/// A JSON document; null by default.
+/// A JSON document; null by default. A copy shares what it is made of until one of them is edited.
 #[derive(Debug, Clone, Default)]
 pub struct Document {
-    /// What was read, then the texts that were added.
-    text: String,
-    entries: Vec<Entry>,
-    unread: Vec<Part>,
+    store: Arc<Store>,
     root: Id,
 }
 
@@ -60,8 +62,8 @@ enum Kind {
     Object(Children),
 }
 
-/// None have neither; those that are yet to be read have only a number of their part, as the last.
-#[derive(Debug, Clone, Copy)]
+/// None have neither; those of a part have only its number, as the last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Children {
     first: Id,
     last: Id,
@@ -70,6 +72,8 @@ struct Children {
 impl Id {
     /// No entry.
     const NONE: Self = Self(u32::MAX);
+    /// That of the outermost value of what was read or made as one.
+    const FIRST: Self = Self(0);
 
     /// More entries than fit are as if they were not there: what is read is far smaller.
     #[inline]
@@ -103,54 +107,24 @@ impl Children {
 }
 
 impl Document {
-    /// An empty one that most of what is added to a Pod fits into.
-    fn with_room() -> Self {
-        Self { text: String::with_capacity(512), entries: Vec::with_capacity(32), ..Self::default() }
+    fn new(store: Store) -> Self {
+        Self { store: Arc::new(store), root: Id::FIRST }
     }
 
     /// Its outermost value.
     #[must_use]
     pub fn root(&self) -> Node<'_> {
-        Node::new(self, self.root)
+        Node::new(&self.store, self.root)
     }
 
-    #[inline]
-    fn entry(&self, id: Id) -> Option<&Entry> {
-        self.entries.get(id.index())
-    }
-
-    #[inline]
-    fn text(&self, span: Span) -> &str {
-        self.text.get(span.start as usize..span.end as usize).unwrap_or_default()
-    }
-
-    #[inline]
-    fn bytes(&self, span: Span) -> &[u8] {
-        self.text.as_bytes().get(span.start as usize..span.end as usize).unwrap_or_default()
-    }
-
-    #[inline]
-    fn push(&mut self, name: Span, kind: Kind) -> Id {
-        let id = Id::at(self.entries.len());
-        self.entries.push(Entry { name, next: Id::NONE, kind });
-        id
-    }
-
-    /// Hangs an entry behind the last of these.
-    #[inline]
-    fn link(&mut self, children: &mut Children, id: Id) {
-        match self.entries.get_mut(children.last.index()) {
-            Some(last) => last.next = id,
-            None => children.first = id,
+    /// A document of which one of its values is the outermost.
+    #[must_use]
+    pub fn part(&self, value: Node<'_>) -> Self {
+        if value.is_of(&self.store) {
+            return Self { store: Arc::clone(&self.store), root: value.id() };
         }
-        children.last = id;
-    }
-
-    #[inline]
-    fn set_kind(&mut self, id: Id, kind: Kind) {
-        if let Some(entry) = self.entries.get_mut(id.index()) {
-            entry.kind = kind;
-        }
+        // It was put off, and is a document of its own.
+        Self::from(value)
     }
 }
 

@@ -1,22 +1,22 @@
 //! Reading a document's values.
 
-use std::fmt;
+use std::{fmt, ptr};
 
 use serde_json::Number;
 
-use super::{Children, Document, Entry, Id, Kind, Span};
+use super::{Children, Entry, Id, Kind, Span, Store};
 
 /// One value of a document.
 #[derive(Clone, Copy)]
 pub struct Node<'a> {
-    document: &'a Document,
+    store: &'a Store,
     id: Id,
 }
 
 /// The entries of a list.
 #[derive(Debug, Clone)]
 pub struct Items<'a> {
-    document: &'a Document,
+    store: &'a Store,
     next: Id,
 }
 
@@ -25,34 +25,37 @@ pub struct Items<'a> {
 pub struct Fields<'a>(Items<'a>);
 
 impl<'a> Node<'a> {
-    pub(super) fn new(document: &'a Document, id: Id) -> Self {
-        Self { document, id }
+    pub(super) fn new(store: &'a Store, id: Id) -> Self {
+        Self { store, id }
+    }
+
+    pub(super) fn store(self) -> &'a Store {
+        self.store
     }
 
     pub(super) fn id(self) -> Id {
         self.id
     }
 
-    /// A document of which it is the outermost value.
-    #[must_use]
-    pub fn to_document(self) -> Document {
-        Document { root: self.id, ..self.document.clone() }
+    /// Whether it is one of this store's values.
+    pub(super) fn is_of(self, store: &Store) -> bool {
+        ptr::eq(self.store, store)
     }
 
     /// One field, if it is an object.
     #[must_use]
     #[inline]
     pub fn get(self, name: &str) -> Option<Self> {
-        let document = self.document;
+        let store = self.store;
         let Kind::Object(children) = self.kind() else { return None };
         let mut id = children.first;
-        while let Some(entry) = document.entry(id) {
-            if entry.name.length() as usize == name.len() && document.bytes(entry.name) == name.as_bytes() {
-                return Some(Self { document, id });
+        while let Some(entry) = store.entry(id) {
+            if entry.name.length() as usize == name.len() && store.bytes(entry.name) == name.as_bytes() {
+                return Some(Self { store, id });
             }
             id = entry.next;
         }
-        document.part(children.part()?)?.root().get(name)
+        store.part(children.part()?)?.root().get(name)
     }
 
     /// Several fields in one turn through them, if it is an object.
@@ -60,9 +63,9 @@ impl<'a> Node<'a> {
     #[inline]
     pub fn get_each<const COUNT: usize>(self, names: [&str; COUNT]) -> [Option<Self>; COUNT] {
         let mut found = [None; COUNT];
-        let mut items = self.as_object().map_or(Items::none(self.document), |Fields(items)| items);
+        let mut items = self.as_object().map_or(Items::none(self.store), |Fields(items)| items);
         while let Some((entry, node)) = items.advance() {
-            let held = node.document.bytes(entry.name);
+            let held = node.store.bytes(entry.name);
             for (name, found) in names.iter().zip(&mut found) {
                 if held == name.as_bytes() {
                     *found = Some(node);
@@ -86,7 +89,7 @@ impl<'a> Node<'a> {
     #[inline]
     pub fn as_str(self) -> Option<&'a str> {
         match self.kind() {
-            Kind::Text(span) => Some(self.document.text(span)),
+            Kind::Text(span) => Some(self.store.text(span)),
             _ => None,
         }
     }
@@ -169,50 +172,46 @@ impl<'a> Node<'a> {
     #[inline]
     pub(super) fn written(self) -> Option<&'a str> {
         match self.kind() {
-            Kind::Number(span) => Some(self.document.text(span)),
+            Kind::Number(span) => Some(self.store.text(span)),
             _ => None,
         }
     }
 
     #[inline]
     pub(super) fn kind(self) -> Kind {
-        self.document.entry(self.id).map_or(Kind::Null, |entry| entry.kind)
+        self.store.entry(self.id).map_or(Kind::Null, |entry| entry.kind)
     }
 
     #[inline]
     fn children(self, children: Children) -> Items<'a> {
-        let part = children.part().and_then(|part| self.document.part(part));
-        part.map_or(Items { document: self.document, next: children.first }, |part| part.root().items())
+        let part = children.part().and_then(|part| self.store.part(part));
+        part.map_or(Items { store: self.store, next: children.first }, |part| part.root().items())
     }
 
-    /// The entries of an object or a list.
+    /// The entries of an object or a list, with their names, which are empty in a list.
+    pub(super) fn entries(self) -> Fields<'a> {
+        Fields(self.items())
+    }
+
     fn items(self) -> Items<'a> {
         match self.kind() {
             Kind::List(children) | Kind::Object(children) => self.children(children),
-            _ => Items::none(self.document),
-        }
-    }
-
-    /// Its JSON, if that is yet to be read.
-    fn unread(self) -> Option<&'a str> {
-        match self.kind() {
-            Kind::List(children) | Kind::Object(children) => self.document.json_of(children.part()?),
-            _ => None,
+            _ => Items::none(self.store),
         }
     }
 }
 
 impl<'a> Items<'a> {
-    fn none(document: &'a Document) -> Self {
-        Self { document, next: Id::NONE }
+    fn none(store: &'a Store) -> Self {
+        Self { store, next: Id::NONE }
     }
 
     #[inline]
     fn advance(&mut self) -> Option<(&'a Entry, Node<'a>)> {
         let id = self.next;
-        let entry = self.document.entry(id)?;
+        let entry = self.store.entry(id)?;
         self.next = entry.next;
-        Some((entry, Node { document: self.document, id }))
+        Some((entry, Node { store: self.store, id }))
     }
 }
 
@@ -230,23 +229,25 @@ impl<'a> Iterator for Fields<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        let document = self.0.document;
-        self.0.advance().map(|(entry, node)| (document.text(entry.name), node))
+        let store = self.0.store;
+        self.0.advance().map(|(entry, node)| (store.text(entry.name), node))
     }
 }
 
 /// Objects are the same in whatever order their fields are, and numbers however they are written.
 impl PartialEq for Node<'_> {
     fn eq(&self, other: &Self) -> bool {
-        if self.unread().is_some_and(|json| other.unread() == Some(json)) {
-            return true;
-        }
-        let is_same = |one: Span, two: Span| self.document.bytes(one) == other.document.bytes(two);
+        let is_same = |one: Span, two: Span| self.store.bytes(one) == other.store.bytes(two);
         match (self.kind(), other.kind()) {
             (Kind::Null, Kind::Null) => true,
             (Kind::Bool(one), Kind::Bool(two)) => one == two,
             (Kind::Text(one), Kind::Text(two)) => is_same(one, two),
             (Kind::Number(one), Kind::Number(two)) => is_same(one, two) || self.number() == other.number(),
+            (Kind::List(_), Kind::List(_)) | (Kind::Object(_), Kind::Object(_))
+                if self.is_one_with(*other) =>
+            {
+                true
+            }
             (Kind::List(one), Kind::List(two)) => self.children(one).eq(other.children(two)),
             (Kind::Object(one), Kind::Object(two)) => {
                 let (mut fields, mut others) = (self.children(one), other.children(two));
@@ -255,7 +256,7 @@ impl PartialEq for Node<'_> {
                         (None, None) => break true,
                         // In one order, as nearly always.
                         (Some((one, field)), Some((two, other)))
-                            if field.document.bytes(one.name) == other.document.bytes(two.name) =>
+                            if field.store.bytes(one.name) == other.store.bytes(two.name) =>
                         {
                             if field != other {
                                 break false;
@@ -267,6 +268,17 @@ impl PartialEq for Node<'_> {
                 }
             }
             _ => false,
+        }
+    }
+}
+
+impl Node<'_> {
+    /// Whether it need not be looked at to tell that both are the same.
+    fn is_one_with(self, other: Self) -> bool {
+        let is_kept = self.id == other.id && self.store.has_kept(self.id, other.store);
+        is_kept || {
+            let (one, two) = (self.resolved(), other.resolved());
+            one.id == two.id && one.is_of(two.store)
         }
     }
 }

@@ -9,8 +9,8 @@ use std::collections::HashSet;
 use serde_json::{Number, Value};
 use wide::u8x16;
 
-use super::unread::is_put_off;
-use super::{Children, Document, Id, Kind, Span};
+use super::parts::is_put_off;
+use super::{Children, Document, Id, Kind, Span, Store};
 use crate::review::span::container;
 
 /// The deepest nesting that is read here.
@@ -19,6 +19,8 @@ const DEEPEST: usize = 100;
 const MANY: usize = 16;
 /// The longest text that is read here: each of its places fits a span.
 const LONGEST: usize = i32::MAX as usize;
+/// How many bytes are looked at together.
+const LANE: usize = 16;
 
 impl Document {
     /// Reads a document.
@@ -43,19 +45,13 @@ pub(super) struct Reader<'t> {
     json: &'t str,
     at: usize,
     puts_off: bool,
-    document: Document,
+    store: Store,
 }
 
 impl<'t> Reader<'t> {
     pub(super) fn new(json: &'t str) -> Self {
         // An entry takes some twenty bytes of text.
-        let entries = Vec::with_capacity(json.len() / 16);
-        Self {
-            json,
-            at: 0,
-            puts_off: false,
-            document: Document { text: json.to_owned(), entries, unread: Vec::new(), root: Id(0) },
-        }
+        Self { json, at: 0, puts_off: false, store: Store::of_text(json, json.len() / 16) }
     }
 
     /// The same, going past what hardly anyone asks for.
@@ -67,7 +63,7 @@ impl<'t> Reader<'t> {
     pub(super) fn read(mut self) -> Option<Document> {
         (self.json.len() <= LONGEST).then_some(())?;
         self.value(Span::EMPTY, 0)?;
-        self.next().is_none().then_some(self.document)
+        self.next().is_none().then(|| Document::new(self.store))
     }
 
     // What takes no call is read where it stands.
@@ -82,12 +78,12 @@ impl<'t> Reader<'t> {
             b'n' => self.word("ull", Kind::Null)?,
             _ => Kind::Number(self.number()?),
         };
-        Some(self.document.push(name, kind))
+        Some(self.store.push(name, kind))
     }
 
     #[inline(never)]
     fn object(&mut self, name: Span, depth: usize) -> Option<Id> {
-        if self.puts_off && is_put_off(self.document.bytes(name)) {
+        if self.puts_off && is_put_off(self.store.bytes(name)) {
             return self.put_off(name, Kind::Object);
         }
         let id = self.open(name, depth)?;
@@ -106,20 +102,20 @@ impl<'t> Reader<'t> {
             }
             lengths |= length;
             let child = self.value(name, depth + 1)?;
-            self.document.link(&mut children, child);
+            self.store.link(&mut children, child);
             count += 1;
             is_closed = self.closes(b'}')?;
         }
         if count > MANY && !self.are_unlike(children) {
             return None;
         }
-        self.document.set_kind(id, Kind::Object(children));
+        self.store.set_kind(id, Kind::Object(children));
         Some(id)
     }
 
     #[inline(never)]
     fn list(&mut self, name: Span, depth: usize) -> Option<Id> {
-        if self.puts_off && is_put_off(self.document.bytes(name)) {
+        if self.puts_off && is_put_off(self.store.bytes(name)) {
             return self.put_off(name, Kind::List);
         }
         let id = self.open(name, depth)?;
@@ -127,10 +123,10 @@ impl<'t> Reader<'t> {
         let mut is_closed = self.passes(b']');
         while !is_closed {
             let child = self.value(Span::EMPTY, depth + 1)?;
-            self.document.link(&mut children, child);
+            self.store.link(&mut children, child);
             is_closed = self.closes(b']')?;
         }
-        self.document.set_kind(id, Kind::List(children));
+        self.store.set_kind(id, Kind::List(children));
         Some(id)
     }
 
@@ -138,14 +134,14 @@ impl<'t> Reader<'t> {
     fn put_off(&mut self, name: Span, kind: fn(Children) -> Kind) -> Option<Id> {
         let start = self.at - 1;
         self.at = start + container(self.json.as_bytes().get(start..)?)?;
-        let children = self.document.put_off(span(start, self.at));
-        Some(self.document.push(name, kind(children)))
+        let children = self.store.put_off(span(start, self.at));
+        Some(self.store.push(name, kind(children)))
     }
 
     /// The entry of an object or a list, whose children are yet to be read.
     #[inline]
     fn open(&mut self, name: Span, depth: usize) -> Option<Id> {
-        (depth < DEEPEST).then(|| self.document.push(name, Kind::Null))
+        (depth < DEEPEST).then(|| self.store.push(name, Kind::Null))
     }
 
     /// Whether this ends what holds the children read so far; else another one follows.
@@ -252,16 +248,16 @@ impl<'t> Reader<'t> {
         }
         self.at = at + 1;
         let decoded: String = serde_json::from_slice(bytes.get(start - 1..self.at)?).ok()?;
-        Some(self.document.keep(&decoded))
+        Some(self.store.keep(&decoded))
     }
 
     /// Whether one of these has this name.
     #[inline(never)]
     fn has(&self, children: Children, name: Span) -> bool {
-        let document = &self.document;
+        let store = &self.store;
         let mut id = children.first;
-        while let Some(entry) = document.entry(id) {
-            if entry.name.length() == name.length() && document.bytes(entry.name) == document.bytes(name) {
+        while let Some(entry) = store.entry(id) {
+            if entry.name.length() == name.length() && store.bytes(entry.name) == store.bytes(name) {
                 return true;
             }
             id = entry.next;
@@ -273,8 +269,8 @@ impl<'t> Reader<'t> {
     fn are_unlike(&self, children: Children) -> bool {
         let mut seen = HashSet::new();
         let mut id = children.first;
-        while let Some(entry) = self.document.entry(id) {
-            if !seen.insert(self.document.text(entry.name)) {
+        while let Some(entry) = self.store.entry(id) {
+            if !seen.insert(self.store.text(entry.name)) {
                 return false;
             }
             id = entry.next;
@@ -292,19 +288,30 @@ fn span(start: usize, end: usize) -> Span {
 /// Where the first byte is, from here on, that does not stand for itself in a string: a quote, a backslash, a control
 /// character.
 #[inline]
-fn plain_until(bytes: &[u8], from: usize) -> usize {
+pub(super) fn plain_until(bytes: &[u8], from: usize) -> usize {
     let Some(mut rest) = bytes.get(from..) else { return from };
     let mut at = from;
     while let Some((lane, behind)) = rest.split_first_chunk() {
-        let lane = u8x16::from(*lane);
-        let is = |byte| lane.simd_eq(u8x16::splat(byte));
-        let is_control = lane.min(u8x16::splat(b' ' - 1)).simd_eq(lane);
-        let found = (is(b'"') | is(b'\\') | is_control).to_bitmask();
+        let found = odd(lane);
         if found != 0 {
             return at + found.trailing_zeros() as usize;
         }
-        at += lane.as_array().len();
+        at += lane.len();
         rest = behind;
     }
-    at + rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..b' ')).unwrap_or(rest.len())
+    // The end of the text counts as odd.
+    let mut lane = [0; LANE];
+    if let Some(lane) = lane.get_mut(..rest.len()) {
+        lane.copy_from_slice(rest);
+    }
+    at + odd(&lane).trailing_zeros() as usize
+}
+
+/// A bit for each byte that does not stand for itself.
+#[inline]
+fn odd(lane: &[u8; LANE]) -> u32 {
+    let lane = u8x16::from(*lane);
+    let is = |byte| lane.simd_eq(u8x16::splat(byte));
+    let is_control = lane.min(u8x16::splat(b' ' - 1)).simd_eq(lane);
+    (is(b'"') | is(b'\\') | is_control).to_bitmask()
 }

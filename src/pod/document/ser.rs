@@ -6,15 +6,15 @@ use serde::ser::{self, Error as _, Serialize, Serializer};
 use serde_json::value::RawValue;
 use serde_json::{Error, Number};
 
-use super::{Children, Document, Entry, Id, Kind, Node, Span};
+use super::{Children, Document, Entry, Id, Kind, Node, Span, Store};
 
 impl Document {
     /// A value as a document; null where it is one that JSON cannot hold.
     #[must_use]
     pub fn of(value: &(impl Serialize + ?Sized)) -> Self {
-        let mut document = Self::with_room();
-        match value.serialize(Place { document: &mut document, name: Span::EMPTY }) {
-            Ok(()) => document,
+        let mut store = Store::with_room();
+        match value.serialize(Place { store: &mut store, name: Span::EMPTY }) {
+            Ok(()) => Self::new(store),
             Err(_) => Self::default(),
         }
     }
@@ -22,13 +22,13 @@ impl Document {
 
 /// Where the next value goes: behind all entries, by this name.
 struct Place<'d> {
-    document: &'d mut Document,
+    store: &'d mut Store,
     name: Span,
 }
 
 /// A list or an object that is being filled.
 struct Holder<'d> {
-    document: &'d mut Document,
+    store: &'d mut Store,
     id: Id,
     children: Children,
     /// The name of the next field.
@@ -38,47 +38,47 @@ struct Holder<'d> {
 impl<'d> Place<'d> {
     #[inline]
     fn put(self, kind: Kind) -> Result<(), Error> {
-        self.document.push(self.name, kind);
+        self.store.push(self.name, kind);
         Ok(())
     }
 
     fn put_number(self, number: impl Display) -> Result<(), Error> {
-        let written = self.document.keep(&number.to_string());
+        let written = self.store.keep(&number.to_string());
         self.put(Kind::Number(written))
     }
 
     #[inline]
     fn open(self, kind: Kind) -> Holder<'d> {
-        let id = self.document.push(self.name, kind);
-        Holder { document: self.document, id, children: Children::NONE, name: Span::EMPTY }
+        let id = self.store.push(self.name, kind);
+        Holder { store: self.store, id, children: Children::NONE, name: Span::EMPTY }
     }
 
     /// The place of the only field of an object.
     fn only_field(self, name: &str) -> Self {
-        let child = Id::at(self.document.entries.len() + 1);
-        self.document.push(self.name, Kind::Object(Children { first: child, last: child }));
-        let name = self.document.keep(name);
-        Place { document: self.document, name }
+        let child = Id::at(self.store.entries.len() + 1);
+        self.store.push(self.name, Kind::Object(Children { first: child, last: child }));
+        let name = self.store.keep(name);
+        Place { store: self.store, name }
     }
 }
 
 impl Holder<'_> {
     #[inline]
     fn take(&mut self, value: &(impl Serialize + ?Sized)) -> Result<(), Error> {
-        let id = Id::at(self.document.entries.len());
-        value.serialize(Place { document: self.document, name: self.name })?;
-        self.document.link(&mut self.children, id);
+        let id = Id::at(self.store.entries.len());
+        value.serialize(Place { store: self.store, name: self.name })?;
+        self.store.link(&mut self.children, id);
         Ok(())
     }
 
     fn take_field(&mut self, name: &str, value: &(impl Serialize + ?Sized)) -> Result<(), Error> {
-        self.name = self.document.keep(name);
+        self.name = self.store.keep(name);
         self.take(value)
     }
 
     #[inline]
     fn close(self) -> Result<(), Error> {
-        if let Some(entry) = self.document.entries.get_mut(self.id.index()) {
+        if let Some(entry) = self.store.entries.get_mut(self.id.index()) {
             entry.kind = match entry.kind {
                 Kind::List(_) => Kind::List(self.children),
                 _ => Kind::Object(self.children),
@@ -134,7 +134,7 @@ impl<'d> Serializer for Place<'d> {
 
     #[inline]
     fn serialize_str(self, text: &str) -> Result<(), Error> {
-        let text = self.document.keep(text);
+        let text = self.store.keep(text);
         self.put(Kind::Text(text))
     }
 
@@ -272,10 +272,10 @@ impl ser::SerializeMap for Holder<'_> {
     type Error = Error;
 
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Error> {
-        let before = self.document.entries.len();
-        key.serialize(Place { document: self.document, name: Span::EMPTY })?;
+        let before = self.store.entries.len();
+        key.serialize(Place { store: self.store, name: Span::EMPTY })?;
         // A key is no entry of its own.
-        self.name = match (self.document.entries.pop(), self.document.entries.len() == before) {
+        self.name = match (self.store.entries.pop(), self.store.entries.len() == before) {
             (Some(Entry { kind: Kind::Text(name) | Kind::Number(name), .. }), true) => name,
             _ => return Err(Error::custom("a key of an object has to be a text")),
         };

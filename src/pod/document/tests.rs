@@ -140,15 +140,15 @@ fn parts_are_read_when_they_are_asked_for() {
     let text =
         r#"{"env":[{"name":"A","value":"\"]"},{"env":{"b":[1.10]}}],"managedFields":{},"c":{"env":"d"}}"#;
     let document = Document::parse(text).unwrap();
-    assert_eq!(document.entries.len(), 5);
+    assert_eq!(document.store.entries.len(), 5);
     let root = document.root();
     assert_eq!(root.at(["env", "0", "value"]).and_then(Node::as_str), Some("\"]"));
-    assert_eq!(root.at(["env", "1", "env", "b"]).unwrap().to_document().root().to_string(), "[1.1]");
+    assert_eq!(document.part(root.at(["env", "1", "env", "b"]).unwrap()).root().to_string(), "[1.1]");
     assert!(
         root.get("env").is_some_and(Node::is_array) && root.get("managedFields").is_some_and(Node::is_object)
     );
     assert_eq!(root.at(["c", "env"]).and_then(Node::as_str), Some("d"));
-    assert_eq!(document.entries.len(), 5);
+    assert_eq!(document.store.entries.len(), 5);
 }
 
 #[test]

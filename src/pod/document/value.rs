@@ -3,58 +3,34 @@
 use serde::Deserialize as _;
 use serde_json::Value;
 
-use super::unread::Behind;
-use super::{Children, Document, Id, Kind, Node, Span};
+use super::{Children, Document, Id, Kind, Node, Span, Store};
 
-impl Document {
-    /// Takes up a text; tells where it is.
-    pub(super) fn keep(&mut self, text: &str) -> Span {
-        let start = self.text.len();
-        self.text.push_str(text);
-        Span::new(start, self.text.len())
-    }
-
-    /// Takes up all of another document; its outermost value, which nothing holds yet, gets this name.
-    pub(super) fn graft(&mut self, name: Span, other: &Self) -> Id {
-        if !other.unread.is_empty() {
-            return self.copy(name, other.root());
-        }
-        let behind = Behind::end_of(self);
-        self.text.push_str(&other.text);
-        self.entries.extend(other.entries.iter().map(|entry| behind.entry(*entry)));
-        let root = behind.id(other.root);
-        if let Some(entry) = self.entries.get_mut(root.index()) {
-            entry.name = name;
-        }
-        root
-    }
-
+impl Store {
     /// Takes up a copy of a value of another document, which nothing holds yet.
     fn copy(&mut self, name: Span, node: Node<'_>) -> Id {
-        let kind = match node.kind() {
-            Kind::Number(_) => Kind::Number(self.keep(node.written().unwrap_or_default())),
-            Kind::Text(_) => Kind::Text(self.keep(node.as_str().unwrap_or_default())),
-            Kind::List(_) => Kind::List(Children::NONE),
-            Kind::Object(_) => Kind::Object(Children::NONE),
-            plain => plain,
-        };
+        let kind = self.scalar(node);
         let id = self.push(name, kind);
         let mut children = Children::NONE;
-        if let Some(items) = node.as_array() {
-            for item in items {
-                let child = self.copy(Span::EMPTY, item);
-                self.link(&mut children, child);
-            }
-            self.set_kind(id, Kind::List(children));
-        } else if let Some(fields) = node.as_object() {
-            for (name, field) in fields {
-                let name = self.keep(name);
-                let child = self.copy(name, field);
-                self.link(&mut children, child);
-            }
-            self.set_kind(id, Kind::Object(children));
+        for (name, value) in node.entries() {
+            let name = self.keep(name);
+            let child = self.copy(name, value);
+            self.link(&mut children, child);
+        }
+        match kind {
+            Kind::List(_) => self.set_kind(id, Kind::List(children)),
+            Kind::Object(_) => self.set_kind(id, Kind::Object(children)),
+            _ => {}
         }
         id
+    }
+
+    /// What a value without entries is here.
+    pub(super) fn scalar(&mut self, node: Node<'_>) -> Kind {
+        match node.kind() {
+            Kind::Number(_) => Kind::Number(self.keep(node.written().unwrap_or_default())),
+            Kind::Text(_) => Kind::Text(self.keep(node.as_str().unwrap_or_default())),
+            other => other,
+        }
     }
 }
 
@@ -72,9 +48,9 @@ impl From<Value> for Document {
 
 impl From<Node<'_>> for Document {
     fn from(node: Node<'_>) -> Self {
-        let mut document = Self::with_room();
-        document.copy(Span::EMPTY, node);
-        document
+        let mut store = Store::with_room();
+        store.copy(Span::EMPTY, node);
+        Self::new(store)
     }
 }
 
@@ -94,7 +70,8 @@ impl Node<'_> {
             Kind::Object(_) => {
                 self.as_object().into_iter().flatten().map(|(name, field)| name.len() + field.size()).sum()
             }
-            _ => self.as_str().or_else(|| self.written()).map_or(0, str::len),
+            Kind::Text(span) | Kind::Number(span) => span.length() as usize,
+            Kind::Null | Kind::Bool(_) => 0,
         };
         punctuation + within
     }
