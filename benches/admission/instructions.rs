@@ -45,10 +45,10 @@ const COUNTERS: [Counter; 2] = [
     },
 ];
 
-/// Counts the reviews of one connection for what no policy selects, and for what is judged.
+/// Counts the reviews of one connection, for each scenario that needs no cluster.
 pub(crate) async fn measure(plan: &Plan, report: &mut Report) {
     report.counts();
-    for scenario in scenarios().iter().filter(|scenario| ["unselected", "judged"].contains(&scenario.name)) {
+    for scenario in scenarios().iter().filter(|scenario| !scenario.in_cluster) {
         for counter in &COUNTERS {
             if !counter.is_there() {
                 println!("  {} are not counted: {} is missing", counter.figure, counter.program);

@@ -79,7 +79,8 @@ pub fn patch_json(operations: &[Operation]) -> Vec<u8> {
 
 /// The names of fields and places in lists along a path.
 pub(super) fn tokens(path: &Pointer) -> impl Iterator<Item = Cow<'_, str>> {
-    encoded_tokens(path).map(decoded)
+    let is_escaped = memchr(b'~', path.as_str().as_bytes()).is_some();
+    encoded_tokens(path).map(move |token| if is_escaped { decoded(token) } else { token.into() })
 }
 
 /// The same as they stand in the path.
@@ -98,8 +99,5 @@ pub(super) fn encoded_tokens(path: &Pointer) -> impl Iterator<Item = &str> {
 }
 
 fn decoded(token: &str) -> Cow<'_, str> {
-    if memchr(b'~', token.as_bytes()).is_none() {
-        return token.into();
-    }
-    Token::from_encoded(token).map_or(token.into(), |escaped| escaped.decoded().into_owned().into())
+    Token::from_encoded(token).map_or(token.into(), |token| token.decoded().into_owned().into())
 }

@@ -1,5 +1,6 @@
 //! The check of a result before it is answered: a patch that cannot be applied would keep Pods from starting.
 
+use std::cell::LazyCell;
 use std::fmt::Display;
 
 use jsonptr::Pointer;
@@ -55,13 +56,16 @@ fn doubled_name(pod: &Pod) -> Option<String> {
 
 /// A volume that the original mounts counts as there: the template of a StatefulSet gets it from a claim template.
 fn broken_mount(pod: &Pod, original: &Pod) -> Option<String> {
-    let mounted = original.containers().flat_map(|container| container.mounts()).map(|mount| mount.volume());
-    let mut volumes: Vec<_> = pod.volumes().map(|volume| volume.name()).chain(mounted).collect();
-    volumes.sort_unstable();
+    let volumes = sorted(pod.volumes().map(|volume| volume.name()));
+    let mounted = LazyCell::new(|| {
+        sorted(original.containers().flat_map(|container| container.mounts()).map(|mount| mount.volume()))
+    });
+    let is_unknown = |volume: &str| {
+        volumes.binary_search(&volume).is_err() && mounted.binary_search(&volume).is_err()
+    };
     pod.containers().find_map(|container| {
-        let unknown = container.mounts().find(|mount| volumes.binary_search(&mount.volume()).is_err());
-        let unknown =
-            unknown.map(|mount| format!("{container} mounts {:?}, which is no volume", mount.volume()));
+        let unknown = container.mounts().map(|mount| mount.volume()).find(|volume| is_unknown(volume));
+        let unknown = unknown.map(|volume| format!("{container} mounts {volume:?}, which is no volume"));
         let twice = || doubled(container.mounts().map(|mount| mount.path()));
         unknown.or_else(|| twice().map(|path| format!("{container} mounts two volumes at {path:?}")))
     })
@@ -69,7 +73,11 @@ fn broken_mount(pod: &Pod, original: &Pod) -> Option<String> {
 
 /// A name that is there twice, if one is.
 fn doubled<'n>(names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+    sorted(names).array_windows().find(|[one, next]| one == next).map(|[name, _]| *name)
+}
+
+fn sorted<'n>(names: impl Iterator<Item = &'n str>) -> Vec<&'n str> {
     let mut names: Vec<_> = names.collect();
     names.sort_unstable();
-    names.array_windows().find(|[one, next]| one == next).map(|[name, _]| *name)
+    names
 }
