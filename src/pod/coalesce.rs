@@ -131,6 +131,8 @@ mod tests {
         edit(&mut draft);
         let edited = draft.finish().unwrap();
         let mut replayed = pod.node().to_value();
+        let written = patch::patch_json(&edited.operations);
+        assert_eq!(String::from_utf8(written), Ok(serde_json::to_string(&edited.operations).unwrap()));
         let patch: json_patch::Patch = serde_json::from_value(json!(edited.operations)).unwrap();
         json_patch::patch(&mut replayed, &patch).unwrap();
         assert_eq!(replayed, edited.pod.unwrap().node().to_value());

@@ -60,9 +60,8 @@ fn broken_mount(pod: &Pod, original: &Pod) -> Option<String> {
     let mounted = LazyCell::new(|| {
         sorted(original.containers().flat_map(|container| container.mounts()).map(|mount| mount.volume()))
     });
-    let is_unknown = |volume: &str| {
-        volumes.binary_search(&volume).is_err() && mounted.binary_search(&volume).is_err()
-    };
+    let is_unknown =
+        |volume: &str| volumes.binary_search(&volume).is_err() && mounted.binary_search(&volume).is_err();
     pod.containers().find_map(|container| {
         let unknown = container.mounts().map(|mount| mount.volume()).find(|volume| is_unknown(volume));
         let unknown = unknown.map(|volume| format!("{container} mounts {volume:?}, which is no volume"));

@@ -76,6 +76,9 @@ proptest! {
         let document = Document::of(&value);
         prop_assert_eq!(document.root().to_string(), value.to_string());
         prop_assert_eq!(serde_json::to_string(&document).unwrap(), value.to_string());
+        let mut written = Vec::new();
+        document.root().write(&mut written);
+        prop_assert_eq!(String::from_utf8(written).unwrap(), value.to_string());
         prop_assert_eq!(Value::deserialize(document.root()).unwrap(), value.clone());
         prop_assert_eq!(&Document::from(document.root()), &document);
         prop_assert_eq!(Document::parse(&value.to_string()).unwrap(), document);
@@ -115,6 +118,43 @@ proptest! {
         }
         prop_assert_eq!(&document, &expected);
         prop_assert_eq!(document.root().to_string(), expected.root().to_string());
+    }
+
+    #[test]
+    fn copies_are_the_same_where_their_values_are(
+        value in value_in_parts(),
+        ats in any::<[prop::sample::Index; 2]>(),
+        added in (scalar(), value_in_parts()),
+        is_like in any::<bool>(),
+    ) {
+        let holders = holders(&value, &[]);
+        prop_assume!(!holders.is_empty());
+        let original = Document::parse(&value.to_string()).unwrap();
+        let [mut one, mut two] = [original.clone(), original.clone()];
+        let [path, other] = ats.map(|at| at.get(&holders));
+        let other = if is_like { path } else { other };
+        let (first, second) = &added;
+        one.add(path, &Document::of(first)).unwrap();
+        two.add(other, &Document::of(if is_like { first } else { second })).unwrap();
+        let are_alike = one.root().to_value() == two.root().to_value();
+        prop_assert_eq!(one == two, are_alike);
+        prop_assert_eq!(original.root().to_string(), value.to_string());
+        for path in &holders {
+            let (_, above) = path.split_last().unwrap();
+            let Some(held) = one.root().at(above) else { continue };
+            let mut part = one.part(held);
+            prop_assert_eq!(part.root(), held);
+            // What was taken from one hangs in the other as the same, and is no longer its own once it is edited.
+            if above.is_empty() {
+                prop_assert_eq!(&part, &one);
+            } else if two.add(above, &part).is_ok() {
+                prop_assert_eq!(two.root().at(above).map(Node::to_value), Some(held.to_value()));
+            }
+            let before = one.root().to_string();
+            let is_edited = part.add(["-"], &Document::of(&1)).is_ok();
+            prop_assert_eq!(one.root().to_string(), before);
+            prop_assert_eq!(is_edited, part != one.part(one.root().at(above).unwrap()));
+        }
     }
 }
 
