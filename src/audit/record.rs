@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use crate::engine::{self, Decision, Question};
@@ -20,6 +20,8 @@ use crate::validators;
 
 /// The longest line, in bytes.
 const LINE: usize = 64 * 1024;
+/// What holds most lines.
+const USUAL_LINE: usize = 1024;
 /// What the keys and numbers take of it that every line has.
 const FRAME: usize = 2 * 1024;
 /// What the keys of one entry of a list take.
@@ -103,7 +105,17 @@ struct Violation<'a> {
 struct Mutation<'a> {
     kind: &'static str,
     policy: Cow<'a, str>,
-    facts: Value,
+    facts: Fact<'a>,
+}
+
+/// What a mutator told, cut to what the line has room for.
+#[derive(Debug)]
+enum Fact<'a> {
+    Text(Cow<'a, str>),
+    /// Neither text nor list.
+    Plain(&'a Value),
+    List(Vec<Fact<'a>>),
+    Fields(Vec<(Cow<'a, str>, Fact<'a>)>),
 }
 
 /// An exemption that let something pass.
@@ -160,9 +172,21 @@ impl<'a> Record<'a> {
     /// # Errors
     /// Never in practice: strings, numbers and lists of them always serialize.
     pub fn to_line(&self) -> Result<Vec<u8>, serde_json::Error> {
-        let mut line = serde_json::to_vec(self)?;
+        let mut line = Vec::with_capacity(USUAL_LINE);
+        serde_json::to_writer(&mut line, self)?;
         line.push(b'\n');
         Ok(line)
+    }
+}
+
+impl Serialize for Fact<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Text(text) => text.serialize(serializer),
+            Self::Plain(plain) => plain.serialize(serializer),
+            Self::List(entries) => entries.serialize(serializer),
+            Self::Fields(fields) => serializer.collect_map(fields.iter().map(|(name, fact)| (name, fact))),
+        }
     }
 }
 
@@ -245,23 +269,23 @@ impl Room {
         }
     }
 
-    fn fact(&mut self, fact: &Value, depth: usize) -> Value {
+    fn fact<'a>(&mut self, fact: &'a Value, depth: usize) -> Fact<'a> {
         match fact {
-            Value::String(text) => self.text(text, TEXT).into(),
+            Value::String(text) => Fact::Text(self.text(text, TEXT)),
             Value::Array(entries) if depth > 0 => {
-                self.list(entries.iter(), |room, entry| room.fact(entry, depth - 1)).into()
+                Fact::List(self.list(entries.iter(), |room, entry| room.fact(entry, depth - 1)))
             }
             Value::Object(fields) if depth > 0 => self.object(fields, depth - 1),
-            Value::Array(_) | Value::Object(_) => self.text("…", TEXT).into(),
-            plain => plain.clone(),
+            Value::Array(_) | Value::Object(_) => Fact::Text(self.text("…", TEXT)),
+            plain => Fact::Plain(plain),
         }
     }
 
-    fn object(&mut self, fields: &Map<String, Value>, depth: usize) -> Value {
-        let field = |room: &mut Self, (name, fact): (&String, &Value)| {
-            (room.text(name, NAME).into_owned(), room.fact(fact, depth))
+    fn object<'a>(&mut self, fields: &'a Map<String, Value>, depth: usize) -> Fact<'a> {
+        let field = |room: &mut Self, (name, fact): (&'a String, &'a Value)| {
+            (room.text(name, NAME), room.fact(fact, depth))
         };
-        Value::Object(self.list(fields.iter(), field).into_iter().collect())
+        Fact::Fields(self.list(fields.iter(), field))
     }
 
     const fn take(&mut self, bytes: usize) {

@@ -13,9 +13,12 @@ use crate::validators::Violation;
 pub(super) fn annotations(decision: &Decision, generation: &str) -> BTreeMap<String, String> {
     let mutations = told::joined(decision.made().iter().map(Made));
     let violations = told::joined(decision.violations.iter().map(Verdict));
-    let told = [("mutations", mutations), ("violations", violations)];
-    let told = told.into_iter().filter(|(_, text)| !text.is_empty());
-    let mut annotations: BTreeMap<_, _> = told.map(|(key, text)| (key.to_owned(), text)).collect();
+    let mut annotations = BTreeMap::new();
+    for (key, text) in [("mutations", mutations), ("violations", violations)] {
+        if !text.is_empty() {
+            annotations.insert(key.to_owned(), text);
+        }
+    }
     if !annotations.is_empty() {
         annotations.insert("generation".to_owned(), generation.to_owned());
     }

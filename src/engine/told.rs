@@ -1,6 +1,5 @@
 //! What is told, within bounds: a Pod of a megabyte can be wrong in many thousand places.
 
-use std::collections::HashSet;
 use std::fmt::Display;
 
 /// How many characters are told.
@@ -29,13 +28,13 @@ const CLOSING_CHARS: usize = 80;
 /// Of those nothing is made: there may be very many.
 pub(super) fn within(sentences: impl Iterator<Item = impl Display>, limit: Limit) -> Vec<String> {
     let mut sentences = sentences;
-    let (mut told, mut seen) = (Vec::new(), HashSet::new());
-    let mut chars = 0;
+    let (mut told, mut chars) = (Vec::<String>::new(), 0);
     while told.len() <= MOST && chars <= limit.all {
         let Some(sentence) = sentences.next() else { return told };
         let mut text = sentence.to_string();
         cut(&mut text, limit.one);
-        if seen.insert(text.clone()) {
+        // There are few, and of those most differ in length.
+        if !told.contains(&text) {
             chars += text.chars().count();
             told.push(text);
         }
@@ -52,10 +51,16 @@ pub(super) fn within(sentences: impl Iterator<Item = impl Display>, limit: Limit
 
 /// The same, as one text.
 pub(super) fn joined(sentences: impl Iterator<Item = impl Display>) -> String {
-    within(sentences, REASONS).join("; ")
+    let mut told = within(sentences, REASONS);
+    // Most often there is one or none.
+    if told.len() <= 1 { told.pop().unwrap_or_default() } else { told.join("; ") }
 }
 
 fn cut(text: &mut String, chars: usize) {
+    // No text has more characters than bytes.
+    if text.len() <= chars {
+        return;
+    }
     let mut ends = text.char_indices().skip(chars - 1).map(|(end, _)| end);
     if let (Some(end), Some(_)) = (ends.next(), ends.next()) {
         text.truncate(end);

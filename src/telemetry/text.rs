@@ -28,7 +28,8 @@ pub fn clip(text: &str, most: usize) -> Cow<'_, str> {
 /// The bytes that a text takes between the quotes of a JSON string.
 #[must_use]
 pub fn width(text: &str) -> usize {
-    text.chars().map(width_of).sum()
+    // What takes more than its bytes is ASCII, which no byte of another character is.
+    text.bytes().map(|byte| if byte.is_ascii() { width_of(byte.into()) } else { 1 }).sum()
 }
 
 const fn width_of(c: char) -> usize {
