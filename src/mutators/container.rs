@@ -1,5 +1,6 @@
 //! What mutators add to Pods: containers, mounts and volumes, in the shapes that they have in common.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Not;
 
@@ -40,22 +41,19 @@ impl Resources {
 
     /// As they go into a Pod; in a Guaranteed Pod the requests are the limits, or the Pod would be Burstable.
     pub(super) fn within(&self, pod: &Pod) -> Amounts<'_> {
-        let mut amounts = Amounts { requests: by_name(&self.requests), limits: by_name(&self.limits) };
+        let mut amounts =
+            Amounts { requests: Cow::Borrowed(&self.requests), limits: Cow::Borrowed(&self.limits) };
         if pod.is_guaranteed() {
             for resource in COMPUTE {
-                let amount = amounts.limits.get(resource).or_else(|| amounts.requests.get(resource)).copied();
+                let amount = self.limits.get(resource).or_else(|| self.requests.get(resource));
                 if let Some(amount) = amount {
-                    amounts.limits.insert(resource, amount);
-                    amounts.requests.insert(resource, amount);
+                    amounts.limits.to_mut().insert(resource.to_owned(), amount.clone());
+                    amounts.requests.to_mut().insert(resource.to_owned(), amount.clone());
                 }
             }
         }
         amounts
     }
-}
-
-fn by_name(amounts: &BTreeMap<String, Quantity>) -> BTreeMap<&str, &Quantity> {
-    amounts.iter().map(|(resource, amount)| (resource.as_str(), amount)).collect()
 }
 
 /// A container that a mutator adds. It passes the `restricted` Pod Security Standard.
@@ -81,10 +79,15 @@ pub(super) struct Added<'a> {
 /// The resources of one container.
 #[derive(Debug, Serialize)]
 pub(super) struct Amounts<'a> {
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    requests: BTreeMap<&'a str, &'a Quantity>,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    limits: BTreeMap<&'a str, &'a Quantity>,
+    #[serde(skip_serializing_if = "is_empty")]
+    requests: Cow<'a, BTreeMap<String, Quantity>>,
+    #[serde(skip_serializing_if = "is_empty")]
+    limits: Cow<'a, BTreeMap<String, Quantity>>,
+}
+
+#[expect(clippy::ptr_arg, reason = "serde passes the field")]
+fn is_empty(amounts: &Cow<'_, BTreeMap<String, Quantity>>) -> bool {
+    amounts.is_empty()
 }
 
 /// The security context of the `restricted` Pod Security Standard.

@@ -1,7 +1,9 @@
 //! From a Pod's annotations to inputs: which container's files are read, and how.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::path::below_mount;
 use super::settings::{self, Settings};
 use super::{CONTAINER, DOMAIN, VOLUME_PREFIX};
 use crate::mutators::annotations::{self, Annotation};
@@ -137,26 +139,21 @@ fn inputs_of<'a>(
     let common = group.get(&None).unwrap_or(&nothing);
     let mut containers: Vec<&str> = group.keys().flatten().copied().collect();
     let mut rejections = Vec::new();
+    let mut shared = None;
     if common.contains_key("paths") {
         // What is wrong with the common keys is told once, not for every container.
-        match Settings::read(common) {
-            Ok(settings) => {
-                let bases: Vec<_> = settings.paths.iter().map(|path| &path.base).collect();
-                containers.extend(writers(pod, &bases).filter(|name| !group.contains_key(&Some(name))));
-            }
-            Err(rejection) => return Err(vec![rejection]),
-        }
+        let settings = Settings::read(common).map_err(|rejection| vec![rejection])?;
+        let bases: Vec<_> = settings.paths.iter().map(|path| &path.base).collect();
+        containers.extend(writers(pod, &bases).filter(|name| !group.contains_key(&Some(name))));
+        shared = Some(settings);
     }
     let mut inputs = Vec::new();
     for container in containers.into_iter().filter(|container| !left_out.contains(container)) {
-        let mut given = common.clone();
-        given.extend(
-            group
-                .get(&Some(container))
-                .into_iter()
-                .flatten()
-                .map(|(suffix, annotation)| (*suffix, *annotation)),
-        );
+        let own = group.get(&Some(container));
+        let given = match own {
+            None => Cow::Borrowed(common),
+            Some(own) => Cow::Owned(common.iter().chain(own).map(|(suffix, one)| (*suffix, *one)).collect()),
+        };
         // Every input gets its own copy of what is common to all.
         let size: usize = given.values().map(|annotation| annotation.value.len()).sum();
         let Some(left) = room.checked_sub(size) else {
@@ -167,7 +164,11 @@ fn inputs_of<'a>(
             return Err(vec![Rejection::new(format!("annotations under {DOMAIN}"), message)]);
         };
         *room = left;
-        match (given.get("paths").map(|annotation| annotation.key), Settings::read(&given)) {
+        let settings = match &shared {
+            Some(settings) if own.is_none() => Ok(settings.clone()),
+            _ => Settings::read(&given),
+        };
+        match (given.get("paths").map(|annotation| annotation.key), settings) {
             (_, Err(rejection)) => rejections.push(rejection),
             (None, Ok(_)) => rejections.extend(without_paths(&given)),
             (Some(key), Ok(settings)) => {
@@ -192,7 +193,7 @@ fn writers<'a>(pod: &'a Pod, bases: &[&AbsolutePath]) -> impl Iterator<Item = &'
             container
                 .mounts()
                 .filter(|mount| mount.volume().starts_with(VOLUME_PREFIX) == made_by_us)
-                .any(|mount| mount.path().parse().is_ok_and(|at: AbsolutePath| at.is_at_or_above(base)))
+                .any(|mount| below_mount(base, &mount).is_some())
         })
     };
     let is_first = super::ours(pod).is_none();

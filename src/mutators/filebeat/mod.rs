@@ -170,7 +170,7 @@ impl Mutator for Filebeat {
                 return Err(rejections);
             }
         };
-        if draft.pod().is_guaranteed() && !self.resources.is_complete() {
+        if !self.resources.is_complete() && draft.pod().is_guaranteed() {
             warnings.push(
                 "this Guaranteed Pod becomes Burstable: the policy gives Filebeat no CPU or no memory"
                     .to_owned(),

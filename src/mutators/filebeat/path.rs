@@ -2,7 +2,7 @@
 
 use crate::mutators::Rejection;
 use crate::mutators::annotations::Annotation;
-use crate::pod::{AbsolutePath, PathError};
+use crate::pod::{AbsolutePath, Mount, PathError};
 
 /// Directories in which an empty volume would hide what every image needs, themselves.
 const SYSTEM: &[&str] = &[
@@ -85,8 +85,7 @@ impl LogPath {
     fn read(text: &str, annotation: &Annotation<'_>) -> Result<Self, Rejection> {
         let glob: AbsolutePath =
             text.parse().map_err(|error: PathError| annotation.reject(error.to_string()))?;
-        let segments = || glob.as_str().split('/').skip(1);
-        if let Some(segment) = segments().find(|segment| !is_sound(segment)) {
+        if let Some(segment) = glob.as_str().split('/').find(|segment| !is_sound(segment)) {
             return Err(annotation.reject(format!(
                 "{text:?} is no glob: in {segment:?} a [ is never closed or a ] never opened"
             )));
@@ -97,11 +96,14 @@ impl LogPath {
                 annotation.reject(format!("{text:?} is a directory; expected files, such as {hint:?}"))
             );
         }
-        let plain: Vec<_> =
-            segments().take_while(|segment| !segment.contains(['*', '?', '[', '\\'])).collect();
-        let base = format!("/{}", plain.join("/"))
-            .parse()
-            .map_err(|error: PathError| annotation.reject(error.to_string()))?;
+        let base = match glob.as_str().find(['*', '?', '[', '\\']) {
+            Some(wildcard) => {
+                let plain = glob.as_str().get(..wildcard).unwrap_or_default();
+                let upper = plain.trim_end_matches(|c| c != '/');
+                upper.parse().map_err(|error: PathError| annotation.reject(error.to_string()))?
+            }
+            None => glob.clone(),
+        };
         Ok(Self { glob, base })
     }
 
@@ -128,11 +130,27 @@ impl LogPath {
     }
 }
 
+/// What leads from where a volume is mounted to a path, without a leading `/`; `None` where it does not hold the path.
+/// The mount is compared as it is written: most of a container's hold no log, and their first segment tells.
+pub(super) fn below_mount<'a>(path: &'a AbsolutePath, mount: &Mount<'_>) -> Option<&'a str> {
+    let mut rest = path.as_str();
+    let segments = mount.path().strip_prefix('/')?.split('/');
+    for segment in segments.filter(|segment| !matches!(*segment, "" | ".")) {
+        rest = rest.strip_prefix('/')?.strip_prefix(segment)?;
+        if !rest.is_empty() && !rest.starts_with('/') {
+            return None;
+        }
+    }
+    Some(rest.strip_prefix('/').unwrap_or(rest))
+}
+
 /// Why no empty volume may be mounted at a directory, if that is so.
 pub(super) fn hides_system(directory: &AbsolutePath) -> bool {
-    let at_or_below =
-        |upper: &&str| upper.parse().is_ok_and(|upper: AbsolutePath| upper.is_at_or_above(directory));
-    SYSTEM.contains(&directory.as_str()) || SYSTEM_TREES.iter().any(at_or_below)
+    let directory = directory.as_str();
+    let is_at_or_below = |upper: &&str| {
+        directory.strip_prefix(*upper).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    SYSTEM.contains(&directory) || SYSTEM_TREES.iter().any(is_at_or_below)
 }
 
 /// Whether the brackets of a glob's segment pair up; `\` takes the next character as it stands.

@@ -140,6 +140,17 @@ impl Settings {
         Ok(settings)
     }
 
+    /// Whether it has nothing but paths, as most have.
+    pub(super) fn has_only_paths(&self) -> bool {
+        let Self { paths: _, parsers, include_lines, exclude_lines, encoding, fields, target } = self;
+        parsers.is_empty()
+            && include_lines.is_empty()
+            && exclude_lines.is_empty()
+            && encoding.is_none()
+            && fields.is_empty()
+            && target.is_none()
+    }
+
     fn set(&mut self, suffix: &str, annotation: &Annotation<'_>) -> Result<()> {
         match suffix {
             "paths" => self.paths = LogPath::list(annotation)?,
@@ -174,7 +185,9 @@ pub(super) fn unknown(suffix: &str, annotation: &Annotation<'_>) -> Rejection {
 
 /// Filebeat reads `${NAME}` as a reference, to its credentials for one, and `$$` and `$}` as escapes for it.
 fn plain(annotation: &Annotation<'_>) -> Result<()> {
-    if let Some(reference) = ["${", "$$", "$}"].iter().find(|text| annotation.value.contains(**text)) {
+    if annotation.value.contains('$')
+        && let Some(reference) = ["${", "$$", "$}"].iter().find(|text| annotation.value.contains(**text))
+    {
         let message = format!(
             "it holds {reference:?}, which Filebeat would read as a reference to a variable; leave it out"
         );
