@@ -39,10 +39,14 @@ impl Resources {
             .all(|resource| self.limits.contains_key(*resource) || self.requests.contains_key(*resource))
     }
 
+    /// As the policy has them.
+    pub(super) fn as_written(&self) -> Amounts<'_> {
+        Amounts { requests: Cow::Borrowed(&self.requests), limits: Cow::Borrowed(&self.limits) }
+    }
+
     /// As they go into a Pod; in a Guaranteed Pod the requests are the limits, or the Pod would be Burstable.
     pub(super) fn within(&self, pod: &Pod) -> Amounts<'_> {
-        let mut amounts =
-            Amounts { requests: Cow::Borrowed(&self.requests), limits: Cow::Borrowed(&self.limits) };
+        let mut amounts = self.as_written();
         if pod.is_guaranteed() {
             for resource in COMPUTE {
                 let amount = self.limits.get(resource).or_else(|| self.requests.get(resource));
@@ -83,6 +87,13 @@ pub(super) struct Amounts<'a> {
     requests: Cow<'a, BTreeMap<String, Quantity>>,
     #[serde(skip_serializing_if = "is_empty")]
     limits: Cow<'a, BTreeMap<String, Quantity>>,
+}
+
+impl Amounts<'_> {
+    /// Whether the policy has them so.
+    pub(super) fn are_as_written(&self) -> bool {
+        matches!((&self.requests, &self.limits), (Cow::Borrowed(_), Cow::Borrowed(_)))
+    }
 }
 
 #[expect(clippy::ptr_arg, reason = "serde passes the field")]

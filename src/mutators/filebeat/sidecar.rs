@@ -6,7 +6,7 @@ use super::hints::Input;
 use super::volumes::{LOGS_ROOT, Plan, VARIABLE_PREFIX};
 use super::{CONFIG_ANNOTATION, CONTAINER, DATA_PATH, Filebeat, TLS_PATH, config};
 use crate::mutators::container::{Added, EmptyVolume, Mounted, Restricted};
-use crate::pod::{Document, Draft, Node, Pod};
+use crate::pod::{Document, Misfit, Node, Pod};
 use crate::policy::OwnContainer;
 
 /// The volume that the rendered configuration arrives in; it marks a container as ours.
@@ -25,20 +25,32 @@ pub(super) struct Fixed {
     pub(super) volumes: Vec<(&'static str, &'static str, Document)>,
     /// Its mounts of them.
     pub(super) mounts: Vec<Document>,
-    /// Its variables.
-    pub(super) env: Vec<Document>,
+    /// Its container, plain and native.
+    plain: Document,
+    native: Document,
     /// Its configuration.
     pub(super) config: config::Fixed,
 }
 
 impl Fixed {
     pub(super) fn of(policy: &Filebeat) -> Self {
-        Self {
-            volumes: volumes(policy),
-            mounts: fixed_mounts(policy),
-            env: fixed_env(policy),
-            config: config::Fixed::of(policy),
-        }
+        let (mounts, env) = (fixed_mounts(policy), fixed_env(policy));
+        let container = |restart_policy| {
+            Document::of(&Added {
+                name: CONTAINER,
+                image: policy.image.as_str(),
+                image_pull_policy: policy.image_pull_policy,
+                command: Vec::new(),
+                args: ARGS.to_vec(),
+                restart_policy,
+                env: env.iter().collect(),
+                resources: policy.resources.as_written(),
+                security_context: Restricted::of(policy.run_as_user, policy.run_as_group),
+                volume_mounts: mounts.iter().collect(),
+            })
+        };
+        let (plain, native) = (container(None), container(Some("Always")));
+        Self { volumes: volumes(policy), mounts, plain, native, config: config::Fixed::of(policy) }
     }
 }
 
@@ -79,30 +91,33 @@ fn fixed_mounts(policy: &Filebeat) -> Vec<Document> {
     mounts
 }
 
-/// The sidecar's container.
+/// The sidecar's container: what it is in every Pod, and what this one has of its own.
 pub(super) fn container(
     policy: &Filebeat,
-    draft: &Draft<'_>,
+    pod: &Pod,
     inputs: &[Input],
     plan: &Plan,
     native: bool,
-) -> Document {
-    let pod = draft.pod();
+) -> Result<Document, Misfit> {
+    let fixed = policy.fixed();
+    let mut container = if native { fixed.native.clone() } else { fixed.plain.clone() };
     let user = writer(pod, inputs, "runAsUser").or(policy.run_as_user);
     let group = writer(pod, inputs, "runAsGroup").or(policy.run_as_group);
-    Document::of(&Added {
-        name: CONTAINER,
-        image: policy.image.as_str(),
-        image_pull_policy: policy.image_pull_policy,
-        command: Vec::new(),
-        args: ARGS.to_vec(),
-        restart_policy: native.then_some("Always"),
-        env: policy.fixed().env.iter().chain(plan.env.values()).collect(),
-        resources: policy.resources.within(pod),
+    if (user, group) != (policy.run_as_user, policy.run_as_group) {
         // Root writes files that only root reads; then Filebeat must be root too, without any capability.
-        security_context: Restricted::of(user, group),
-        volume_mounts: mounts(policy, plan).collect(),
-    })
+        container.add(["securityContext"], &Document::of(&Restricted::of(user, group)))?;
+    }
+    let resources = policy.resources.within(pod);
+    if !resources.are_as_written() {
+        container.add(["resources"], &Document::of(&resources))?;
+    }
+    for variable in plan.env.values() {
+        container.add(["env", "-"], variable)?;
+    }
+    for mount in &plan.mounts {
+        container.add(["volumeMounts", "-"], mount)?;
+    }
+    Ok(container)
 }
 
 /// What the container is in every Pod.
