@@ -323,8 +323,8 @@ impl Filebeat {
                 self.shutdown_timeout.0
             ));
         }
-        let users = sidecar::writers(pod, inputs, "runAsUser");
-        if users.len() > 1 && pod.security("fsGroup").is_none() {
+        let has_users = || sidecar::writers(pod, inputs, "runAsUser").len() > 1;
+        if inputs.len() > 1 && pod.security("fsGroup").is_none() && has_users() {
             warnings.push(
                 "containers write logs as different users; Filebeat may not be able to read all of them"
                     .to_owned(),
