@@ -14,7 +14,9 @@ use crate::policy_set::PolicySet;
 
 pub(super) fn mutate(policies: &PolicySet, subject: &Subject<'_>, decision: &mut Decision) {
     let mut draft = Draft::new(subject.pod);
-    decision.rejections = annotations::strays(subject.pod);
+    if subject.is_steered {
+        decision.rejections = annotations::strays(subject.pod);
+    }
     let mut failure_policy = FailurePolicy::Ignore;
     let mut warnings = Vec::new();
     let mut chosen = Vec::new();
@@ -83,15 +85,17 @@ pub fn choose<'a>(
     kind: &mutators::Kind,
     subject: &Subject<'_>,
 ) -> Result<Vec<&'a mutators::Policy>, Rejection> {
-    let of_kind = policies.mutators().iter().filter(|policy| policy.kind == kind.name);
-    let candidates: Vec<_> = of_kind.filter(|policy| policy.rules.matching.selects(subject)).collect();
-    let by_default = candidates.iter().copied().filter(|policy| policy.rules.by_default);
+    let of_kind = || policies.mutators().iter().filter(|policy| policy.kind == kind.name);
+    let selects = |policy: &&mutators::Policy| policy.rules.matching.selects(subject);
     let at_most = if kind.is_additive { usize::MAX } else { 1 };
-    match (kind.ask)(subject)? {
+    match asked(kind, subject)? {
         Ask::Off => Ok(Vec::new()),
-        Ask::Nothing => Ok(by_default.take(at_most).collect()),
-        Ask::First => match candidates.first() {
-            Some(first) => Ok(vec![*first]),
+        Ask::Nothing => {
+            let by_default = of_kind().filter(|policy| policy.rules.by_default);
+            Ok(by_default.filter(selects).take(at_most).collect())
+        }
+        Ask::First => match of_kind().find(selects) {
+            Some(first) => Ok(vec![first]),
             None => {
                 let (name, namespace) = (kind.name, subject.namespace);
                 let message = format!(
@@ -101,9 +105,11 @@ pub fn choose<'a>(
             }
         },
         Ask::Named(names) => {
+            let candidates: Vec<_> = of_kind().filter(selects).collect();
             let mut chosen =
                 names.iter().map(|name| named(kind, &candidates, name)).collect::<Result<Vec<_>, _>>()?;
             if kind.is_additive {
+                let by_default = candidates.iter().copied().filter(|policy| policy.rules.by_default);
                 chosen.extend(by_default.filter(|policy| !names.contains(&policy.name)));
             }
             // Whatever order they are asked for in, one set of policies gives one Pod.
@@ -111,6 +117,11 @@ pub fn choose<'a>(
             Ok(chosen)
         }
     }
+}
+
+/// What a Pod asks of a mutator. Only one whose annotations may stand elsewhere too has to look where there is none.
+fn asked(kind: &mutators::Kind, subject: &Subject<'_>) -> Result<Ask, Rejection> {
+    if subject.is_steered || kind.is_on_workloads { (kind.ask)(subject) } else { Ok(Ask::Nothing) }
 }
 
 fn named<'a>(

@@ -251,6 +251,8 @@ pub struct Policy {
     pub name: String,
     /// The parts that every mutator has.
     pub rules: Rules,
+    /// What a draft knows it by.
+    author: String,
     mark: &'static str,
     mutator: Box<dyn Mutator>,
 }
@@ -259,9 +261,11 @@ impl Policy {
     fn load<S: Spec>(document: yaml::Document<'_>) -> Result<Self, yaml::Error> {
         let mut envelope: Envelope<S> = yaml::read(document)?;
         let rules = envelope.spec.rules();
+        let name = envelope.metadata.name.as_str().to_owned();
         Ok(Self {
             kind: S::KIND,
-            name: envelope.metadata.name.as_str().to_owned(),
+            author: format!("{} policy {name}", S::KIND),
+            name,
             rules,
             mark: S::MARK,
             mutator: Box::new(envelope.spec),
@@ -295,7 +299,7 @@ impl Policy {
         draft: &mut Draft<'_>,
         warnings: &mut Vec<String>,
     ) -> Result<Mutation, Vec<Rejection>> {
-        draft.sign(format!("{} policy {}", self.kind, self.name));
+        draft.sign(self.author.clone());
         let facts = self.mutator.mutate(subject, draft, warnings)?;
         Ok(Mutation { kind: self.kind, policy: self.name.clone(), facts })
     }

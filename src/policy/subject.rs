@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::own::Own;
+use super::resource::GROUP;
 use crate::pod::{Container, Pod, Volume, Workload};
 use crate::view::View;
 
@@ -20,6 +21,8 @@ pub struct Subject<'a> {
     pub workload: Workload,
     /// The Pod as its author wrote it.
     pub pod: &'a Pod,
+    /// Whether an annotation of it is under our domain: without, hardly a mutator has to be asked.
+    pub is_steered: bool,
     /// The cluster.
     pub view: &'a View,
     /// What Podwright itself adds to Pods; nothing unless it is told.
@@ -47,7 +50,17 @@ impl<'a> Subject<'a> {
     #[must_use]
     pub fn new(namespace: &'a str, workload: Workload, pod: &'a Pod, view: &'a View) -> Self {
         let namespace_labels = view.namespaces.get(namespace).map(AsRef::as_ref);
-        Self { namespace, namespace_labels, workload, pod, view, own: &[], given: &[], object: None }
+        Self {
+            namespace,
+            namespace_labels,
+            workload,
+            pod,
+            is_steered: is_steered(pod),
+            view,
+            own: &[],
+            given: &[],
+            object: None,
+        }
     }
 
     /// The same, with what Podwright itself adds to Pods.
@@ -62,7 +75,7 @@ impl<'a> Subject<'a> {
     where
         'a: 'b,
     {
-        Subject { pod, workload: self.workload.clone(), ..*self }
+        Subject { pod, is_steered: is_steered(pod), workload: self.workload.clone(), ..*self }
     }
 
     /// The same, as the template of a workload.
@@ -104,4 +117,9 @@ impl<'a> Subject<'a> {
             None => None,
         }
     }
+}
+
+fn is_steered(pod: &Pod) -> bool {
+    let is_ours = |key: &str| key.split_once('/').is_some_and(|(domain, _)| domain.ends_with(GROUP));
+    pod.annotations().any(|(key, _)| is_ours(key))
 }

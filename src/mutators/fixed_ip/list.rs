@@ -12,7 +12,7 @@ const NAME: &str = "addresses";
 
 /// Which policies a Pod, or a workload, asks for.
 pub(super) fn ask(subject: &Subject<'_>) -> Result<Ask, Rejection> {
-    let objects = [Some(subject.pod), subject.object.map(|object| object.now)];
+    let objects = [Some(subject.pod).filter(|_| subject.is_steered), subject.object.map(|object| object.now)];
     let mut asks = false;
     for annotation in objects.into_iter().flatten().flat_map(|object| annotations::under(object, DOMAIN)) {
         known(&annotation)?;
@@ -44,11 +44,12 @@ fn known(annotation: &Annotation<'_>) -> Result<(), Rejection> {
 /// The StatefulSet that controls a Pod, with the uid that the Pod names.
 pub(super) fn owner<'a>(subject: &Subject<'a>) -> Option<(SetName, &'a str)> {
     let owner = subject.pod.controller()?;
-    let text = |field: &str| owner.get(field).and_then(Node::as_str).unwrap_or_default();
-    let (group, _) = text("apiVersion").rsplit_once('/')?;
-    let maker = Maker::of(group, text("kind"))?;
-    let (namespace, name) = (subject.namespace.to_owned(), text("name").to_owned());
-    Some((SetName { maker, namespace, name }, text("uid")))
+    let fields = owner.get_each(["apiVersion", "kind", "name", "uid"]);
+    let [version, kind, name, uid] = fields.map(|field| field.and_then(Node::as_str).unwrap_or_default());
+    let (group, _) = version.rsplit_once('/')?;
+    let maker = Maker::of(group, kind)?;
+    let (namespace, name) = (subject.namespace.to_owned(), name.to_owned());
+    Some((SetName { maker, namespace, name }, uid))
 }
 
 /// The list on a Pod, on a Pod template or on a StatefulSet.
