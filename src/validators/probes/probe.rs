@@ -5,7 +5,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::target::{Handler, Question};
+use super::target::{Handler, Handlers, Question};
 use crate::pod::{Container, Node};
 
 /// What a probe is for.
@@ -66,7 +66,7 @@ impl fmt::Display for Role {
 pub(super) struct Probe<'a> {
     pub(super) container: Container<'a>,
     pub(super) role: Role,
-    raw: Node<'a>,
+    handlers: Handlers<'a>,
     /// How long after the container's start it begins, in seconds.
     pub(super) initial_delay: Setting,
     /// How often it asks, in seconds.
@@ -88,9 +88,14 @@ pub(super) struct Setting {
 }
 
 impl Setting {
-    fn of(field: Option<Node<'_>>, default: u64) -> Self {
-        let said = field.and_then(Node::as_u64).filter(|number| *number != 0);
-        Self { number: said.unwrap_or(default), is_default: said.is_none() }
+    fn default(number: u64) -> Self {
+        Self { number, is_default: true }
+    }
+
+    fn take(&mut self, field: Node<'_>) {
+        if let Some(number) = field.as_u64().filter(|number| *number != 0) {
+            *self = Self { number, is_default: false };
+        }
     }
 }
 
@@ -103,29 +108,33 @@ impl<'a> Probe<'a> {
     }
 
     fn of(container: Container<'a>, role: Role, raw: Node<'a>) -> Option<Self> {
-        Handler::all(raw).next()?;
-        let [initial_delay, period, timeout, success_threshold, failure_threshold] = raw.get_each([
-            "initialDelaySeconds",
-            "periodSeconds",
-            "timeoutSeconds",
-            "successThreshold",
-            "failureThreshold",
-        ]);
-        Some(Self {
+        let mut probe = Self {
             container,
             role,
-            raw,
-            initial_delay: Setting::of(initial_delay, 0),
-            period: Setting::of(period, 10),
-            timeout: Setting::of(timeout, 1),
-            success_threshold: Setting::of(success_threshold, 1),
-            failure_threshold: Setting::of(failure_threshold, 3),
-        })
+            handlers: Handlers::default(),
+            initial_delay: Setting::default(0),
+            period: Setting::default(10),
+            timeout: Setting::default(1),
+            success_threshold: Setting::default(1),
+            failure_threshold: Setting::default(3),
+        };
+        for (name, field) in raw.as_object()? {
+            match name {
+                "initialDelaySeconds" => probe.initial_delay.take(field),
+                "periodSeconds" => probe.period.take(field),
+                "timeoutSeconds" => probe.timeout.take(field),
+                "successThreshold" => probe.success_threshold.take(field),
+                "failureThreshold" => probe.failure_threshold.take(field),
+                kind => Handler::take(&mut probe.handlers, kind, field),
+            }
+        }
+        probe.handlers().next()?;
+        Some(probe)
     }
 
     /// What it asks: one thing in every Pod that the API server takes.
     pub(super) fn handlers(&self) -> impl Iterator<Item = Handler<'a>> + use<'a> {
-        Handler::all(self.raw)
+        self.handlers.into_iter().flatten()
     }
 
     /// What it asks, to be held against another probe.

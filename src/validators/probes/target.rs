@@ -28,6 +28,12 @@ pub(super) enum Tolerated {
     TimeoutAbovePeriod,
 }
 
+/// The kinds of handlers.
+const KINDS: [&str; 4] = ["exec", "httpGet", "tcpSocket", "grpc"];
+
+/// The handlers of a probe or a hook, each at the place of its kind.
+pub(super) type Handlers<'a> = [Option<Handler<'a>>; KINDS.len()];
+
 /// One thing that a probe or a hook does.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Handler<'a> {
@@ -45,14 +51,22 @@ pub(super) struct Question<'a> {
 }
 
 impl<'a> Handler<'a> {
-    const KINDS: [&'static str; 4] = ["exec", "httpGet", "tcpSocket", "grpc"];
-
     /// The handlers of a probe or a hook.
     pub(super) fn all(of: Node<'a>) -> impl Iterator<Item = Self> + use<'a> {
-        Self::KINDS.into_iter().zip(of.get_each(Self::KINDS)).filter_map(|(kind, raw)| {
-            let raw = raw.filter(|raw| raw.is_object())?;
-            Some(Self { kind, raw })
-        })
+        let mut handlers = Handlers::default();
+        for (kind, raw) in of.as_object().into_iter().flatten() {
+            Self::take(&mut handlers, kind, raw);
+        }
+        handlers.into_iter().flatten()
+    }
+
+    /// Puts what a field holds to the others, if it is a handler.
+    pub(super) fn take(handlers: &mut Handlers<'a>, field: &str, raw: Node<'a>) {
+        for (kind, handler) in KINDS.into_iter().zip(handlers) {
+            if kind == field {
+                *handler = raw.is_object().then_some(Self { kind, raw });
+            }
+        }
     }
 
     pub(super) fn exec_finding(&self, probe: &Probe<'_>, allowed: &[Tolerated]) -> Option<Finding> {
