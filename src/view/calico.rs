@@ -21,7 +21,7 @@ pub fn read(value: &str) -> Option<Vec<IpAddr>> {
 /// An annotation's value.
 #[must_use]
 pub fn write(addresses: &[IpAddr]) -> String {
-    serde_json::Value::from_iter(addresses.iter().map(ToString::to_string)).to_string()
+    serde_json::to_string(addresses).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -12,9 +12,10 @@ pub(super) fn with(pod: &Pod, addresses: &[IpAddr]) -> Option<Rejection> {
         let message = format!("Calico takes it or {IP_ADDRS}, not both; remove it");
         return Some(Rejection::new(format!("annotation {IP_ADDRS_NO_IPAM}"), message));
     }
-    let value = calico::write(addresses);
-    let own = pod.annotation(IP_ADDRS).filter(|own| *own != value)?;
-    let message =
-        format!("{own:?} is not what the list gives this Pod, {value}; remove it, Podwright writes it");
-    Some(Rejection::new(format!("annotation {IP_ADDRS}"), message))
+    let (own, value) = (pod.annotation(IP_ADDRS)?, calico::write(addresses));
+    (own != value).then(|| {
+        let message =
+            format!("{own:?} is not what the list gives this Pod, {value}; remove it, Podwright writes it");
+        Rejection::new(format!("annotation {IP_ADDRS}"), message)
+    })
 }

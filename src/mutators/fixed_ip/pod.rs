@@ -1,5 +1,6 @@
 //! One Pod: its place in the list, and the addresses there.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use serde_json::{Map, Value, json};
@@ -7,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::list::{self, count, reject};
 use super::{FixedIp, check, contradiction};
 use crate::mutators::Rejection;
-use crate::pod::{Draft, Node, Pod};
+use crate::pod::{Draft, Pod};
 use crate::policy::Subject;
 use crate::view::calico::{self, IP_ADDRS};
 use crate::view::{ADDRESSES, AddressList, Known, PodName, SetName, StatefulSet, ordinal};
@@ -42,8 +43,8 @@ impl FixedIp {
         };
         let Some(set) = self.known(subject, &name, uid).map_err(one)? else { return Ok(Vec::new()) };
         // The Pod's own is that of its revision, which may not be the latest.
-        let Some(text) = own.or(set.own_list.as_deref()) else { return Ok(Vec::new()) };
-        let list = list::read(text).map_err(one)?;
+        let Some(list) = list_of(own, set) else { return Ok(Vec::new()) };
+        let list = list.map_err(one)?;
         let addresses = place(subject.pod, &name, set).and_then(|place| at(&list, place)).map_err(one)?;
         let rejections = self.contradictions(subject, &name, set, &addresses);
         if rejections.is_empty() { Ok(addresses) } else { Err(rejections) }
@@ -107,6 +108,16 @@ impl FixedIp {
     }
 }
 
+/// The list on the Pod, or else on its StatefulSet, as the view has read it: only what is wrong with it takes another
+/// look.
+fn list_of<'a>(own: Option<&str>, set: &'a StatefulSet) -> Option<Result<Cow<'a, AddressList>, Rejection>> {
+    let text = match (own, &set.own_list, &set.addresses) {
+        (None, Some(_), Some(list)) => return Some(Ok(Cow::Borrowed(list))),
+        (own, on_set, _) => own.or(on_set.as_deref())?,
+    };
+    Some(list::read(text).map(Cow::Owned))
+}
+
 /// The Pod's place in the list, from 0. What the name and the label say must be one.
 fn place(pod: &Pod, name: &SetName, set: &StatefulSet) -> Result<u32, Rejection> {
     let pod_name = pod.name().unwrap_or_default();
@@ -137,7 +148,9 @@ fn at(list: &AddressList, place: u32) -> Result<Vec<IpAddr>, Rejection> {
 
 /// A Pod on its node's network has the node's address.
 pub(super) fn on_host_network(pod: &Pod) -> Option<Rejection> {
-    let is_on_host = pod.spec("hostNetwork").and_then(Node::as_bool) == Some(true);
-    let message = format!("a Pod on the host's network has no address of its own; remove it or {ADDRESSES}");
-    is_on_host.then(|| Rejection::new("spec.hostNetwork", message).refusing_workload())
+    pod.is_in_host_network().then(|| {
+        let message =
+            format!("a Pod on the host's network has no address of its own; remove it or {ADDRESSES}");
+        Rejection::new("spec.hostNetwork", message).refusing_workload()
+    })
 }
