@@ -1,14 +1,19 @@
 //! What a container needs to see another time: the volume with the library, and variables.
 
+use serde::Serialize;
+
 use super::library::Directory;
 use super::wishes::Wish;
 use super::{DOMAIN, VOLUME};
 use crate::mutators::Rejection;
 use crate::mutators::container::Mounted;
-use crate::pod::{AbsolutePath, Container, Document, Draft, Node, Pod};
+use crate::mutators::top::{first, top};
+use crate::pod::{AbsolutePath, Container, Document, Draft, Mount, Node, Pod};
 
 /// The variable that holds the libraries to preload.
 const PRELOAD: &str = "LD_PRELOAD";
+/// What the names of the variables that libfaketime reads begin with.
+const OWN: &str = "FAKETIME";
 
 /// Gives a container the time that it is to have; tells whether an `LD_PRELOAD` that cannot be seen is replaced.
 pub(super) fn give(
@@ -19,23 +24,28 @@ pub(super) fn give(
 ) -> Result<bool, Vec<Rejection>> {
     let Some(container) = find(draft.pod(), wish) else { return Ok(false) };
     let (group, index) = (container.group, container.index);
-    let mut rejections: Vec<_> = variables(wish)
-        .iter()
-        .filter_map(|(name, value)| clash(&container, wish, name, value.as_deref()))
-        .collect();
+    let (variables, held) = (variables(wish), Held::by(&container));
+    let clashing = |(name, value): &(&'static str, Option<&str>)| {
+        clash(&container, held.entry(name)?, wish, name, *value)
+    };
+    let mut rejections: Vec<_> = variables.iter().filter_map(clashing).collect();
     rejections.extend(misplaced(&container, directory));
-    let preload = preload(&container, library).map_err(|found| rejections.push(found));
+    let preload = preload(&container, held.entry(PRELOAD), library).map_err(|found| rejections.push(found));
     let (true, Ok((preload, hides))) = (rejections.is_empty(), preload) else { return Err(rejections) };
+    let set = [(PRELOAD, Some(preload.as_str()))].into_iter().chain(variables);
+    let set = set.filter_map(|(name, value)| Some((name, value?, held.entry(name).is_some())));
+    let missing: Vec<_> = set.collect();
     let is_mounted = container.mounts().any(|mount| mount.volume() == VOLUME);
     if !is_mounted {
         let mount =
             Mounted { name: VOLUME, mount_path: directory.as_str(), read_only: true, ..Mounted::default() };
         draft.push_to_container(group, index, "volumeMounts", Document::of(&mount));
     }
-    draft.set_env(group, index, PRELOAD, &preload);
-    for (name, value) in variables(wish) {
-        if let Some(value) = value {
-            draft.set_env(group, index, name, &value);
+    for (name, value, is_held) in missing {
+        if is_held {
+            draft.set_env(group, index, name, value);
+        } else {
+            draft.push_to_container(group, index, "env", Document::of(&Variable { name, value }));
         }
     }
     Ok(hides)
@@ -45,11 +55,34 @@ fn find<'a>(pod: &'a Pod, wish: &Wish) -> Option<Container<'a>> {
     pod.containers_in(wish.group).find(|container| container.name() == wish.container)
 }
 
+/// A variable of a container.
+#[derive(Serialize)]
+struct Variable<'v> {
+    name: &'v str,
+    value: &'v str,
+}
+
+/// The entries of a container's `env` that count here, found in one turn: there may be very many others.
+struct Held<'a>(Vec<(&'a str, Node<'a>)>);
+
+impl<'a> Held<'a> {
+    fn by(container: &Container<'a>) -> Self {
+        let entries = container.field("env").and_then(Node::as_array).into_iter().flatten();
+        let named = entries.filter_map(|entry| Some((entry.get("name")?.as_str()?, entry)));
+        Self(named.filter(|(name, _)| *name == PRELOAD || name.starts_with(OWN)).collect())
+    }
+
+    /// The entry of this name; of several the last, as Kubernetes takes it.
+    fn entry(&self, name: &str) -> Option<Node<'a>> {
+        self.0.iter().rev().find(|(held, _)| *held == name).map(|(_, entry)| *entry)
+    }
+}
+
 /// The variables that libfaketime reads: what each has to be, or that it must not be there.
-fn variables(wish: &Wish) -> [(&'static str, Option<String>); 5] {
-    let set = |condition: bool| condition.then(|| "1".to_owned());
+fn variables(wish: &Wish) -> [(&'static str, Option<&str>); 5] {
+    let set = |condition: bool| condition.then_some("1");
     [
-        ("FAKETIME", Some(wish.time.as_str().to_owned())),
+        ("FAKETIME", Some(wish.time.as_str())),
         // Another format, and the value would end the app.
         ("FAKETIME_FMT", None),
         ("FAKETIME_DONT_FAKE_MONOTONIC", set(!wish.monotonic)),
@@ -61,8 +94,13 @@ fn variables(wish: &Wish) -> [(&'static str, Option<String>); 5] {
 }
 
 /// A variable that is there already, and says something else.
-fn clash(container: &Container<'_>, wish: &Wish, name: &str, wanted: Option<&str>) -> Option<Rejection> {
-    let entry = container.env(name)?;
+fn clash(
+    container: &Container<'_>,
+    entry: Node<'_>,
+    wish: &Wish,
+    name: &str,
+    wanted: Option<&str>,
+) -> Option<Rejection> {
     let held = entry.get("value").and_then(Node::as_str);
     if held.is_some() && held == wanted && entry.get("valueFrom").is_none_or(Node::is_null) {
         return None;
@@ -92,9 +130,12 @@ fn clash(container: &Container<'_>, wish: &Wish, name: &str, wanted: Option<&str
 
 /// A mount that keeps the library from being mounted.
 fn misplaced(container: &Container<'_>, directory: &Directory) -> Option<Rejection> {
-    container.mounts().find_map(|mount| {
+    let own = first(directory.path());
+    let is_far =
+        |mount: &Mount<'_>| mount.volume() != VOLUME && top(mount.path()).is_some_and(|top| top != own);
+    container.mounts().filter(|mount| !is_far(mount)).find_map(|mount| {
         let at: AbsolutePath = mount.path().parse().ok()?;
-        let is_there = &at == directory.path();
+        let (is_there, is_above) = (&at == directory.path(), at.is_at_or_above(directory.path()));
         let place = format!("{container}.volumeMounts[{}].mountPath", mount.index);
         let at = mount.path();
         match (mount.volume() == VOLUME, is_there) {
@@ -108,7 +149,7 @@ fn misplaced(container: &Container<'_>, directory: &Directory) -> Option<Rejecti
                 mount.volume()
             )),
             // The directory to mount on cannot be made there.
-            (false, false) if mount.read_only() && is_above(at, directory) => Some(format!(
+            (false, false) if mount.read_only() && is_above => Some(format!(
                 "{at} is mounted read-only, and Podwright has to mount libfaketime below it at {}; mount {:?} \
                  somewhere else",
                 directory.as_str(),
@@ -120,16 +161,16 @@ fn misplaced(container: &Container<'_>, directory: &Directory) -> Option<Rejecti
     })
 }
 
-fn is_above(at: &str, directory: &Directory) -> bool {
-    at.parse().is_ok_and(|at: AbsolutePath| at.is_at_or_above(directory.path()))
-}
-
 /// The libraries to preload, and whether one that cannot be seen is replaced.
 ///
 /// The container's own come first, ours last: a symbol is taken from the first library that has it. Allocators and
 /// agents have to be first to see every call; libfaketime has nothing but what tells the time, which they leave alone.
-fn preload(container: &Container<'_>, library: &str) -> Result<(String, bool), Rejection> {
-    let Some(entry) = container.env(PRELOAD) else { return Ok((library.to_owned(), true)) };
+fn preload(
+    container: &Container<'_>,
+    entry: Option<Node<'_>>,
+    library: &str,
+) -> Result<(String, bool), Rejection> {
+    let Some(entry) = entry else { return Ok((library.to_owned(), true)) };
     if entry.get("valueFrom").is_some_and(|source| !source.is_null()) {
         let message = format!(
             "its value comes from elsewhere and is not visible here, so libfaketime cannot be added to it; write it \

@@ -20,7 +20,7 @@ use self::delivery::Delivery;
 use self::library::{Directory, Libc, Library};
 use self::wishes::Wish;
 use super::{Ask, FailurePolicy, Mutator, Rejection, Rules, Spec};
-use crate::pod::{Draft, Node, Pod};
+use crate::pod::{Draft, Group, Node, Pod};
 use crate::policy::{Glob, LabelSelector, Match, NonEmpty, Subject};
 
 /// The domain of the annotations that steer it.
@@ -139,7 +139,7 @@ impl Mutator for Faketime {
     }
 
     fn own_containers<'p>(&self, pod: &'p Pod) -> Vec<&'p str> {
-        pod.containers().filter(delivery::is_ours).map(|container| container.name()).collect()
+        pod.containers_in(Group::Init).filter(delivery::is_ours).map(|container| container.name()).collect()
     }
 }
 

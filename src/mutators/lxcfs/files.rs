@@ -86,6 +86,11 @@ pub(super) struct Piece {
     pub(super) mounted: Document,
 }
 
+/// Whether a volume may be one of ours, as far as its name tells.
+pub(super) fn is_ours(volume: &str) -> bool {
+    volume.starts_with(VOLUME_PREFIX)
+}
+
 pub(super) fn usual() -> Vec<ProcFile> {
     USUAL.to_vec()
 }

@@ -10,6 +10,7 @@ mod obstacle;
 mod wishes;
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
@@ -19,8 +20,9 @@ use self::container::{Found, Standing};
 use self::files::{Cpus, Piece, ProcFile};
 use self::node::NodeLabel;
 use self::wishes::Wishes;
+use super::top::first;
 use super::{Ask, FailurePolicy, Mutator, Rejection, Rules, Spec};
-use crate::pod::{AbsolutePath, Draft, Group, Node, Pod};
+use crate::pod::{AbsolutePath, Draft, Group, Mount, Node, Pod};
 use crate::policy::{Glob, Match, OwnMount, Subject};
 
 /// The domain of the annotations that steer it.
@@ -34,6 +36,8 @@ const VOLUME_PREFIX: &str = "podwright-lxcfs-";
 pub(super) struct Lxcfs {
     written: Written,
     pieces: Vec<Piece>,
+    /// The first names of where they are mounted.
+    tops: BTreeSet<Vec<u8>>,
 }
 
 /// The spec of an `LXCFS` policy.
@@ -104,7 +108,8 @@ impl TryFrom<Written> for Lxcfs {
 
     fn try_from(written: Written) -> Result<Self, Self::Error> {
         let pieces = files::pieces(&written)?;
-        Ok(Self { written, pieces })
+        let tops = pieces.iter().map(|piece| first(&piece.at).to_owned()).collect();
+        Ok(Self { written, pieces, tops })
     }
 }
 
@@ -192,12 +197,16 @@ impl Lxcfs {
                 format!("{:?} is the name that Podwright gives its own; rename yours", piece.volume);
             Some(Rejection::new(format!("spec.volumes[{}].name", volume.index), message))
         };
-        let rejections: Vec<_> = self.pieces.iter().filter_map(|piece| taken(piece, draft.pod())).collect();
-        if !rejections.is_empty() {
-            return Err(rejections);
+        let has_ours = draft.pod().volumes().any(|volume| files::is_ours(volume.name()));
+        if has_ours {
+            let taken = self.pieces.iter().filter_map(|piece| taken(piece, draft.pod()));
+            let rejections: Vec<_> = taken.collect();
+            if !rejections.is_empty() {
+                return Err(rejections);
+            }
         }
         for piece in &self.pieces {
-            if draft.pod().volume(&piece.volume).is_none() {
+            if !has_ours || draft.pod().volume(&piece.volume).is_none() {
                 draft.push_volume(piece.entry.clone());
             }
         }
@@ -205,11 +214,9 @@ impl Lxcfs {
     }
 
     fn add_mounts(&self, draft: &mut Draft<'_>, group: Group, index: usize) {
+        let has_ours = mounts(draft.pod(), group, index).any(|mount| files::is_ours(mount.volume()));
         for piece in &self.pieces {
-            let container = draft.pod().containers_in(group).nth(index);
-            let is_there = container
-                .is_some_and(|container| container.mounts().any(|mount| piece.is_mounted_by(&mount)));
-            if !is_there {
+            if !has_ours || !mounts(draft.pod(), group, index).any(|mount| piece.is_mounted_by(&mount)) {
                 draft.push_to_container(group, index, "volumeMounts", piece.mounted.clone());
             }
         }
@@ -247,6 +254,10 @@ impl Lxcfs {
         }
         if rejections.is_empty() { Ok(()) } else { Err(rejections) }
     }
+}
+
+fn mounts(pod: &Pod, group: Group, index: usize) -> impl Iterator<Item = Mount<'_>> {
+    pod.containers_in(group).nth(index).into_iter().flat_map(|container| container.mounts())
 }
 
 /// Where the packages of distributions mount it.
