@@ -79,18 +79,6 @@ pub fn write<T: Serialize>(value: &T) -> Result<String, serde_saphyr::SerializeE
     serde_saphyr::to_string_with_options(value, serde_saphyr::ser_options! { folded_wrap_chars: 100_000 })
 }
 
-/// Writes a text behind others as a scalar of one line, which reads as that text wherever a block has a value.
-///
-/// # Errors
-/// Never in practice: a text is what YAML can hold.
-pub fn push_scalar(out: &mut String, text: &str) -> Result<(), serde_saphyr::SerializeError> {
-    let options = serde_saphyr::ser_options! { prefer_block_scalars: false };
-    serde_saphyr::to_fmt_writer_with_options(out, &text, options)?;
-    // The end of its line is the block's.
-    out.pop();
-    Ok(())
-}
-
 impl Document<'_> {
     fn is_empty(&self) -> bool {
         let content = |line: &str| {
@@ -181,30 +169,6 @@ mod tests {
         });
         let text = write(&value).unwrap();
         assert_eq!(read::<Value>(only(&text)).unwrap(), value, "{text}");
-    }
-
-    #[test]
-    fn a_scalar_is_one_line() {
-        for text in [
-            "app-0",
-            "/logs/*.log",
-            "on",
-            "0644",
-            "",
-            "a: b",
-            "a\nb",
-            "- a",
-            " a ",
-            "it's \"so\"",
-            "~",
-            "a #b",
-        ] {
-            let mut block = "a:\n  - ".to_owned();
-            push_scalar(&mut block, text).unwrap();
-            assert_eq!(block.lines().count(), 2, "{block}");
-            block.push_str("\n  - b\n");
-            assert_eq!(read::<Value>(only(&block)).unwrap(), json!({ "a": [text, "b"] }));
-        }
     }
 
     fn value() -> impl Strategy<Value = Value> {

@@ -140,17 +140,6 @@ impl Settings {
         Ok(settings)
     }
 
-    /// Whether it has nothing but paths, as most have.
-    pub(super) fn has_only_paths(&self) -> bool {
-        let Self { paths: _, parsers, include_lines, exclude_lines, encoding, fields, target } = self;
-        parsers.is_empty()
-            && include_lines.is_empty()
-            && exclude_lines.is_empty()
-            && encoding.is_none()
-            && fields.is_empty()
-            && target.is_none()
-    }
-
     fn set(&mut self, suffix: &str, annotation: &Annotation<'_>) -> Result<()> {
         match suffix {
             "paths" => self.paths = LogPath::list(annotation)?,
