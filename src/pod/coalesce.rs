@@ -3,6 +3,7 @@
 //! A list or a map that several edits change is sent as a whole, with its author's entries as they were.
 
 use jsonptr::{Pointer, PointerBuf};
+use memchr::memrchr;
 
 use super::{Group, Node, Operation, Pod, patch};
 
@@ -22,7 +23,8 @@ pub(super) fn coalesced(result: &Pod, edits: Vec<Operation>, in_front: &[usize])
     let mut sent = vec![false; wholes.len()];
     let mut operations = Vec::with_capacity(edits.len());
     for edit in edits {
-        match wholes.iter().zip(&mut sent).find(|((whole, _), _)| is_within(edit.path(), whole)) {
+        let path = edit.path().as_str();
+        match wholes.iter().zip(&mut sent).find(|((whole, _), _)| is_within(path, whole.as_str())) {
             None => operations.push(edit),
             Some((_, true)) => {}
             Some(((whole, node), sent)) => {
@@ -37,8 +39,8 @@ pub(super) fn coalesced(result: &Pod, edits: Vec<Operation>, in_front: &[usize])
 /// The edits with every path as it is in the end: what goes in front of others comes before what it moves.
 fn settled(edits: Vec<Operation>, in_front: &[usize]) -> Vec<Operation> {
     let Some(first) = in_front.first() else { return edits };
-    let list = PointerBuf::from_tokens(["spec", Group::Init.field()]);
-    let moved = edits.iter().take(*first).position(|edit| is_within(edit.path(), &list));
+    let list = patch::pointer(["spec", Group::Init.field()]);
+    let moved = edits.iter().take(*first).position(|edit| is_within(edit.path().as_str(), list.as_str()));
     // The list itself may be new.
     let makes_list = |at: &usize| edits.get(*at).is_some_and(|edit| edit.path() == &*list);
     let place = moved.map_or(*first, |at| at + usize::from(makes_list(&at)));
@@ -65,7 +67,7 @@ fn make_way(edit: &mut Operation, front: &Pointer) {
         if let Some(token) = tokens.get_mut(2) {
             *token = (place + 1).to_string().into();
         }
-        *path = PointerBuf::from_tokens(tokens.iter().map(AsRef::<str>::as_ref));
+        *path = patch::pointer(&tokens);
     }
 }
 
@@ -76,45 +78,64 @@ fn init_container(path: &Pointer) -> Option<usize> {
     tokens.next().filter(|_| is_list)?.parse().ok()
 }
 
+/// A list or a map that edits change.
+struct Touched<'e, 'r> {
+    path: &'e str,
+    node: Node<'r>,
+    times: usize,
+}
+
 /// The lists and maps that are sent as a whole.
 fn wholes<'r>(result: &'r Pod, edits: &[Operation]) -> Vec<(PointerBuf, Node<'r>)> {
-    let mut touched: Vec<(&Pointer, Node<'r>, usize)> = Vec::new();
-    for (home, node) in edits.iter().filter_map(|edit| home(result, edit.path())) {
-        match touched.iter_mut().find(|(known, ..)| *known == home) {
-            Some((.., times)) => *times += 1,
-            None => touched.push((home, node, 1)),
+    let mut touched: Vec<Touched<'_, 'r>> = Vec::new();
+    for edit in edits {
+        let path = edit.path().as_str();
+        // Most are entries of what is known by then.
+        let holder = above(path);
+        if let Some(known) = touched.iter_mut().find(|known| known.path == holder || known.path == path) {
+            known.times += 1;
+        } else if let Some((path, node)) = home(result, edit.path()) {
+            match touched.iter_mut().find(|known| known.path == path) {
+                Some(known) => known.times += 1,
+                None => touched.push(Touched { path, node, times: 1 }),
+            }
         }
     }
     let mut bytes = 0;
-    touched.retain(|(_, node, times)| {
+    touched.retain(|Touched { node, times, .. }| {
         let size = if *times > 1 { node.size() } else { MOST_BYTES };
         let pays = size <= BYTES_PER_OPERATION * (times - 1) && bytes + size <= MOST_BYTES;
         bytes += if pays { size } else { 0 };
         pays
     });
-    let is_outermost =
-        |home: &Pointer| !touched.iter().any(|(other, ..)| *other != home && is_within(home, other));
-    let outermost = touched.iter().filter(|(home, ..)| is_outermost(home));
-    outermost.map(|(home, node, _)| (home.to_buf(), *node)).collect()
+    let is_within_another = |one: &Touched<'_, '_>| {
+        touched.iter().any(|other| other.path != one.path && is_within(one.path, other.path))
+    };
+    let outermost = touched.iter().filter(|one| !is_within_another(one));
+    outermost.filter_map(|one| Some((PointerBuf::parse(one.path).ok()?, one.node))).collect()
 }
 
 /// The list or map that an edit makes, or whose entry it changes.
-fn home<'p, 'r>(result: &'r Pod, path: &'p Pointer) -> Option<(&'p Pointer, Node<'r>)> {
+fn home<'p, 'r>(result: &'r Pod, path: &'p Pointer) -> Option<(&'p str, Node<'r>)> {
     // What the path leads to, and the two above it: of a field that was removed, only these.
     let mut along = [Some(result.node()), None, None];
     for token in patch::tokens(path) {
         let [end, above, _] = along;
         along = [end.and_then(|end| end.at([token])), end, above];
     }
-    let above = path.parent();
-    let upwards = [Some(path), above, above.and_then(Pointer::parent)];
-    let mut homes = upwards.into_iter().zip(along).filter_map(|(place, node)| Some((place?, node?)));
-    homes.find(|(place, node)| node.is_array() || node.is_object() && MAPS.contains(&place.as_str()))
+    let path = path.as_str();
+    let upwards = [path, above(path), above(above(path))];
+    let mut homes = upwards.into_iter().zip(along).filter_map(|(place, node)| Some((place, node?)));
+    homes.find(|(place, node)| node.is_array() || node.is_object() && MAPS.contains(place))
 }
 
-fn is_within(path: &Pointer, upper: &Pointer) -> bool {
-    let below = path.as_str().strip_prefix(upper.as_str());
-    below.is_some_and(|below| below.is_empty() || below.starts_with('/'))
+/// The path to what holds the end of one.
+fn above(path: &str) -> &str {
+    memrchr(b'/', path.as_bytes()).and_then(|end| path.get(..end)).unwrap_or_default()
+}
+
+fn is_within(path: &str, upper: &str) -> bool {
+    path.strip_prefix(upper).is_some_and(|below| below.is_empty() || below.starts_with('/'))
 }
 
 #[cfg(test)]

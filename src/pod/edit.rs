@@ -2,9 +2,10 @@
 
 use std::collections::HashSet;
 
-use jsonptr::{Pointer, PointerBuf, Token};
+use jsonptr::{Pointer, Token};
 use serde::Serialize;
 
+use super::patch::pointer;
 use super::verify::{self, Fault};
 use super::{Container, Document, Group, Node, Operation, Pod, coalesce};
 
@@ -137,8 +138,7 @@ impl<'a> Draft<'a> {
     pub fn remove_annotation(&mut self, key: &str) {
         let path = ["metadata", "annotations", key];
         if self.pod().node().at(path).is_some() {
-            let path = PointerBuf::from_tokens(path);
-            self.record(Operation::Remove { path });
+            self.record(Operation::Remove { path: pointer(path) });
         }
     }
 
@@ -153,7 +153,7 @@ impl<'a> Draft<'a> {
         let list = ["spec", Group::Init.field()];
         match self.pod().node().at(list).and_then(Node::as_array) {
             Some(_) => {
-                let path = PointerBuf::from_tokens(list).with_trailing_token(Token::from(self.in_front));
+                let path = pointer(list.into_iter().chain([self.in_front.to_string().as_str()]));
                 self.fronts.push(self.edits.len());
                 self.record(Operation::Add { path, value: container });
             }
@@ -238,9 +238,9 @@ impl<'a> Draft<'a> {
     fn push(&mut self, path: &[&str], entry: Document) {
         match self.pod().node().at(path.iter().copied()).and_then(Node::as_array) {
             Some(entries) => {
-                let list = PointerBuf::from_tokens(path.iter().copied());
-                let at = list.with_trailing_token(Token::from(entries.count()));
-                self.record(Operation::Add { path: at, value: entry });
+                let place = entries.count().to_string();
+                let path = pointer(path.iter().copied().chain([place.as_str()]));
+                self.record(Operation::Add { path, value: entry });
             }
             _ => self.put(path, Document::list_of(&entry)),
         }
@@ -249,18 +249,15 @@ impl<'a> Draft<'a> {
     /// Sets the field at a path; makes the objects above it where they are missing or null.
     fn put(&mut self, path: &[&str], value: Document) {
         let mut held = Some(self.pod().node());
-        let mut above = PointerBuf::new();
-        let mut missing = path.iter().copied();
-        for token in missing.by_ref() {
-            above.push_back(Token::new(token));
+        let is_missing = |token: &&str| {
             held = held.and_then(|held| held.at([token])).filter(|held| !held.is_null());
-            if held.is_none() {
-                break;
-            }
-        }
-        let value = missing.rev().fold(value, |inner, token| Document::object_of(token, &inner));
+            held.is_none()
+        };
+        let depth = path.iter().position(is_missing).map_or(path.len(), |place| place + 1);
+        let (above, missing) = path.split_at(depth);
+        let value = missing.iter().rev().fold(value, |inner, token| Document::object_of(token, &inner));
         // `add` on a member that exists replaces it (RFC 6902, 4.1); `replace` on a null fails in the API server.
-        self.record(Operation::Add { path: above, value });
+        self.record(Operation::Add { path: pointer(above), value });
     }
 
     /// Applies an operation to the working copy and keeps it.

@@ -77,6 +77,22 @@ pub fn patch_json(operations: &[Operation]) -> Vec<u8> {
     json
 }
 
+/// The path along these names of fields and places in lists.
+pub(super) fn pointer(tokens: impl IntoIterator<Item = impl AsRef<str>>) -> PointerBuf {
+    let mut path = String::with_capacity(64);
+    for token in tokens {
+        let token = token.as_ref();
+        path.push('/');
+        if token.bytes().any(|byte| matches!(byte, b'/' | b'~')) {
+            path.push_str(Token::new(token).encoded());
+        } else {
+            path.push_str(token);
+        }
+    }
+    // Whatever is behind slashes, encoded, is a path.
+    PointerBuf::parse(path).unwrap_or_default()
+}
+
 /// The names of fields and places in lists along a path.
 pub(super) fn tokens(path: &Pointer) -> impl Iterator<Item = Cow<'_, str>> {
     let is_escaped = memchr(b'~', path.as_str().as_bytes()).is_some();

@@ -13,7 +13,8 @@ type Texts = BTreeMap<String, String>;
 pub(super) fn flaw(operation: &Operation, result: &Pod) -> Option<String> {
     let Operation::Add { path, value } = operation else { return None };
     // No name that is known here has a character that is escaped.
-    let (tokens, value) = (patch::encoded_tokens(path).collect::<Vec<_>>(), value.root());
+    let (mut tokens, value) = (Vec::with_capacity(8), value.root());
+    tokens.extend(patch::encoded_tokens(path));
     let decoded = match *tokens {
         ["metadata", "annotations" | "labels"] | ["spec", "nodeSelector"] => decode::<Texts>(value),
         ["metadata", "annotations" | "labels", _] | ["spec", "nodeSelector", _] => decode::<String>(value),
