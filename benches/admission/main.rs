@@ -12,6 +12,7 @@
 mod api_server;
 mod client;
 mod decision;
+mod edits;
 mod instructions;
 mod memory;
 mod mock;

@@ -13,7 +13,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
-use podwright::review::{API_VERSION, Reply, Review};
+use podwright::review::{API_VERSION, Reply, Request as ReviewRequest, Review};
 use podwright::tls::{self, RotatingCertificate, files};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
@@ -33,16 +33,20 @@ pub(crate) fn serve(args: &[String]) {
     });
 }
 
-/// Answers every review by yes, which an API server takes; `asked` counts them.
-pub(crate) async fn agree(listener: TcpListener, acceptor: TlsAcceptor, asked: Arc<AtomicUsize>) {
+/// Answers every review by yes, which an API server takes, and perhaps a patch; `asked` counts them.
+pub(crate) async fn agree<F>(listener: TcpListener, acceptor: TlsAcceptor, asked: Arc<AtomicUsize>, patch: F)
+where
+    F: Fn(&ReviewRequest<'_>) -> Option<Bytes> + Clone + Send + Sync + 'static,
+{
     answer_all(&listener, &acceptor, move |body| {
         asked.fetch_add(1, Ordering::Relaxed);
         let review = Review::parse(body).unwrap();
+        let patch = patch(&review.request);
         let reply = Reply {
             api_version: API_VERSION,
             uid: &review.request.uid,
             refusal: None,
-            patch: None,
+            patch: patch.as_deref(),
             warnings: &[],
             audit_annotations: &[].into(),
         };
