@@ -123,7 +123,7 @@ impl Document {
         if value.is_of(&self.store) {
             return Self { store: Arc::clone(&self.store), root: value.id() };
         }
-        // It was put off, and is a document of its own.
+        // It is in a part, which is a document of its own.
         Self::from(value)
     }
 }
