@@ -10,7 +10,6 @@ mod filebeat;
 mod fixed_ip;
 mod lxcfs;
 mod sidecar;
-mod top;
 
 use std::borrow::Cow;
 use std::fmt;

@@ -173,17 +173,19 @@ impl<'a> Draft<'a> {
             let is_set = entry.get("value").and_then(Node::as_str) == Some(value);
             Some((place.to_string(), is_set))
         });
-        let index = index.to_string();
         match place {
             Some((_, true)) => {}
             Some((place, false)) => {
-                self.put(&["spec", group.field(), &index, "env", &place, "value"], Document::of(value));
+                let path = ["spec", group.field(), &index.to_string(), "env", &place, "value"];
+                self.put(&path, Document::of(value));
             }
-            None => {
-                let entry = Variable { name, value };
-                self.push(&["spec", group.field(), &index, "env"], Document::of(&entry));
-            }
+            None => self.push_env(group, index, name, value),
         }
+    }
+
+    /// Appends a variable to `env` of a container, which has none of this name.
+    pub fn push_env(&mut self, group: Group, index: usize, name: &str, value: &str) {
+        self.push_to_container(group, index, "env", Document::of(&Variable { name, value }));
     }
 
     /// Appends an entry to one list of a container (`volumeMounts`, `env`).

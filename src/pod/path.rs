@@ -82,6 +82,9 @@ impl FromStr for AbsolutePath {
         if !text.starts_with('/') {
             return Err(PathError::Relative(text.to_owned()));
         }
+        if is_normal(text) {
+            return Ok(Self(text.to_owned()));
+        }
         if text.contains(char::is_control) {
             return Err(PathError::Control(text.to_owned()));
         }
@@ -95,6 +98,15 @@ impl FromStr for AbsolutePath {
         }
         Ok(Self(if path.is_empty() { "/".to_owned() } else { path }))
     }
+}
+
+/// Whether nothing about a text has to be changed or refused, as far as a glance at neighbouring bytes tells.
+fn is_normal(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let is_odd = |pair: &[u8; 2]| matches!(pair, [b'/', b'/' | b'.']);
+    bytes.iter().all(|byte| matches!(byte, b' '..=b'~'))
+        && !bytes.array_windows().any(is_odd)
+        && !text.ends_with('/')
 }
 
 impl fmt::Display for AbsolutePath {
@@ -121,6 +133,8 @@ impl JsonSchema for AbsolutePath {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn path(text: &str) -> AbsolutePath {
@@ -133,6 +147,17 @@ mod tests {
             assert_eq!(path(text).as_str(), "/var/log", "{text}");
         }
         assert_eq!(path("//./").as_str(), "/");
+    }
+
+    proptest! {
+        #[test]
+        fn what_a_glance_leaves_as_it_is_needs_no_change(text in "/[/.a \u{e9}\u{7f}\u{85}]{0,8}") {
+            let segments = || text.split('/').filter(|segment| !matches!(*segment, "" | "."));
+            let is_sound = !text.contains(char::is_control) && segments().all(|segment| segment != "..");
+            let written: String = segments().flat_map(|segment| ["/", segment]).collect();
+            let written = if written.is_empty() { "/".to_owned() } else { written };
+            prop_assert_eq!(text.parse::<AbsolutePath>().ok(), is_sound.then_some(AbsolutePath(written)));
+        }
     }
 
     #[test]

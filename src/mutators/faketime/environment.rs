@@ -1,14 +1,11 @@
 //! What a container needs to see another time: the volume with the library, and variables.
 
-use serde::Serialize;
-
 use super::library::Directory;
 use super::wishes::Wish;
 use super::{DOMAIN, VOLUME};
 use crate::mutators::Rejection;
 use crate::mutators::container::Mounted;
-use crate::mutators::top::{first, top};
-use crate::pod::{AbsolutePath, Container, Document, Draft, Mount, Node, Pod};
+use crate::pod::{AbsolutePath, Container, Document, Draft, Node, Pod};
 
 /// The variable that holds the libraries to preload.
 const PRELOAD: &str = "LD_PRELOAD";
@@ -34,18 +31,18 @@ pub(super) fn give(
     let (true, Ok((preload, hides))) = (rejections.is_empty(), preload) else { return Err(rejections) };
     let set = [(PRELOAD, Some(preload.as_str()))].into_iter().chain(variables);
     let set = set.filter_map(|(name, value)| Some((name, value?, held.entry(name).is_some())));
-    let missing: Vec<_> = set.collect();
+    let wanted: Vec<_> = set.collect();
     let is_mounted = container.mounts().any(|mount| mount.volume() == VOLUME);
     if !is_mounted {
         let mount =
             Mounted { name: VOLUME, mount_path: directory.as_str(), read_only: true, ..Mounted::default() };
         draft.push_to_container(group, index, "volumeMounts", Document::of(&mount));
     }
-    for (name, value, is_held) in missing {
+    for (name, value, is_held) in wanted {
         if is_held {
             draft.set_env(group, index, name, value);
         } else {
-            draft.push_to_container(group, index, "env", Document::of(&Variable { name, value }));
+            draft.push_env(group, index, name, value);
         }
     }
     Ok(hides)
@@ -53,13 +50,6 @@ pub(super) fn give(
 
 fn find<'a>(pod: &'a Pod, wish: &Wish) -> Option<Container<'a>> {
     pod.containers_in(wish.group).find(|container| container.name() == wish.container)
-}
-
-/// A variable of a container.
-#[derive(Serialize)]
-struct Variable<'v> {
-    name: &'v str,
-    value: &'v str,
 }
 
 /// The entries of a container's `env` that count here, found in one turn: there may be very many others.
@@ -130,10 +120,7 @@ fn clash(
 
 /// A mount that keeps the library from being mounted.
 fn misplaced(container: &Container<'_>, directory: &Directory) -> Option<Rejection> {
-    let own = first(directory.path());
-    let is_far =
-        |mount: &Mount<'_>| mount.volume() != VOLUME && top(mount.path()).is_some_and(|top| top != own);
-    container.mounts().filter(|mount| !is_far(mount)).find_map(|mount| {
+    container.mounts().find_map(|mount| {
         let at: AbsolutePath = mount.path().parse().ok()?;
         let (is_there, is_above) = (&at == directory.path(), at.is_at_or_above(directory.path()));
         let place = format!("{container}.volumeMounts[{}].mountPath", mount.index);

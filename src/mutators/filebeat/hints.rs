@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::path::below_mount;
 use super::settings::{self, Settings};
 use super::{CONTAINER, DOMAIN, VOLUME_PREFIX};
 use crate::mutators::annotations::{self, Annotation};
@@ -193,7 +192,7 @@ fn writers<'a>(pod: &'a Pod, bases: &[&AbsolutePath]) -> impl Iterator<Item = &'
             container
                 .mounts()
                 .filter(|mount| mount.volume().starts_with(VOLUME_PREFIX) == made_by_us)
-                .any(|mount| below_mount(base, &mount).is_some())
+                .any(|mount| mount.path().parse().is_ok_and(|at: AbsolutePath| at.is_at_or_above(base)))
         })
     };
     let is_first = super::ours(pod).is_none();

@@ -2,7 +2,7 @@
 
 use crate::mutators::Rejection;
 use crate::mutators::annotations::Annotation;
-use crate::pod::{AbsolutePath, Mount, PathError};
+use crate::pod::{AbsolutePath, PathError};
 
 /// Directories in which an empty volume would hide what every image needs, themselves.
 const SYSTEM: &[&str] = &[
@@ -128,20 +128,6 @@ impl LogPath {
     pub(super) fn is_deep(&self) -> bool {
         self.glob.below(&self.directory()).is_some_and(|rest| rest.contains('/'))
     }
-}
-
-/// What leads from where a volume is mounted to a path, without a leading `/`; `None` where it does not hold the path.
-/// The mount is compared as it is written: most of a container's hold no log, and their first segment tells.
-pub(super) fn below_mount<'a>(path: &'a AbsolutePath, mount: &Mount<'_>) -> Option<&'a str> {
-    let mut rest = path.as_str();
-    let segments = mount.path().strip_prefix('/')?.split('/');
-    for segment in segments.filter(|segment| !matches!(*segment, "" | ".")) {
-        rest = rest.strip_prefix('/')?.strip_prefix(segment)?;
-        if !rest.is_empty() && !rest.starts_with('/') {
-            return None;
-        }
-    }
-    Some(rest.strip_prefix('/').unwrap_or(rest))
 }
 
 /// Why no empty volume may be mounted at a directory, if that is so.

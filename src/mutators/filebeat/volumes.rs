@@ -1,11 +1,10 @@
 //! From paths to volumes: the app's own where one is mounted at or above the files, else an `emptyDir` that both share.
 
-use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::VOLUME_PREFIX;
 use super::hints::Input;
-use super::path::{LogPath, below_mount, hides_system};
+use super::path::{LogPath, hides_system};
 use crate::mutators::Rejection;
 use crate::mutators::container::{EmptyVolume, Mounted};
 use crate::pod::{AbsolutePath, Container, Document, Draft, Group, Mount, Node, Pod, Quantity};
@@ -151,7 +150,8 @@ impl Plan {
     fn read(&mut self, pod: &Pod, input: &Input, path: &LogPath) -> Result<Option<String>, Rejection> {
         let Some(container) = container(pod, &input.container) else { return Ok(None) };
         let Some(mount) = covering(&container, path) else { return Ok(None) };
-        let Some(below) = below_mount(&path.glob, &mount) else { return Ok(None) };
+        let at = mount.path().parse().ok();
+        let Some(below) = at.and_then(|at: AbsolutePath| path.glob.below(&at)) else { return Ok(None) };
         let part = mount.sub_path().or(mount.sub_path_expr()).unwrap_or_default().to_owned();
         let files = (mount.volume().to_owned(), part, below.to_owned());
         match self.read.insert(files, input.container.clone()) {
@@ -265,8 +265,9 @@ fn container<'a>(pod: &'a Pod, name: &str) -> Option<Container<'a>> {
 fn covering<'a>(container: &Container<'a>, path: &LogPath) -> Option<Mount<'a>> {
     container
         .mounts()
-        .filter_map(|mount| Some((Reverse(below_mount(&path.base, &mount)?.len()), mount)))
-        .max_by_key(|(left, _)| *left)
+        .filter_map(|mount| Some((mount.path().parse::<AbsolutePath>().ok()?, mount)))
+        .filter(|(at, _)| at.is_at_or_above(&path.base))
+        .max_by_key(|(at, _)| at.depth())
         .map(|(_, mount)| mount)
 }
 

@@ -3,7 +3,6 @@
 use super::files::{self, Piece};
 use super::wishes::{Wishes, candidates};
 use super::{ByDefault, Containers, Lxcfs};
-use crate::mutators::top::top;
 use crate::pod::{AbsolutePath, Container, Draft, Group, Mount, Node, Pod, Quantity};
 
 /// A container, and how it stands to LXCFS.
@@ -78,10 +77,8 @@ impl Lxcfs {
         let is_own = |mount: &Mount<'_>| {
             files::is_ours(mount.volume()) && pieces.iter().any(|piece| piece.is_mounted_by(mount))
         };
-        let is_far =
-            |mount: &Mount<'_>| top(mount.path()).is_some_and(|top| self.tops.iter().all(|own| own != top));
-        let mut near = container.mounts().filter(|mount| !is_far(mount) && !is_own(mount));
-        near.find_map(|mount| {
+        let mut foreign = container.mounts().filter(|mount| !is_own(mount));
+        foreign.find_map(|mount| {
             // Runtimes take a relative path from the root. A path that leads back (`..`) may lead anywhere.
             let at = format!("/{}", mount.path()).parse::<AbsolutePath>().ok();
             let is_in_the_way = |piece: &&Piece| {

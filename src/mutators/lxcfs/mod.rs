@@ -10,7 +10,6 @@ mod obstacle;
 mod wishes;
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
@@ -20,7 +19,6 @@ use self::container::{Found, Standing};
 use self::files::{Cpus, Piece, ProcFile};
 use self::node::NodeLabel;
 use self::wishes::Wishes;
-use super::top::first;
 use super::{Ask, FailurePolicy, Mutator, Rejection, Rules, Spec};
 use crate::pod::{AbsolutePath, Draft, Group, Mount, Node, Pod};
 use crate::policy::{Glob, Match, OwnMount, Subject};
@@ -36,8 +34,6 @@ const VOLUME_PREFIX: &str = "podwright-lxcfs-";
 pub(super) struct Lxcfs {
     written: Written,
     pieces: Vec<Piece>,
-    /// The first names of where they are mounted.
-    tops: BTreeSet<Vec<u8>>,
 }
 
 /// The spec of an `LXCFS` policy.
@@ -108,8 +104,7 @@ impl TryFrom<Written> for Lxcfs {
 
     fn try_from(written: Written) -> Result<Self, Self::Error> {
         let pieces = files::pieces(&written)?;
-        let tops = pieces.iter().map(|piece| first(&piece.at).to_owned()).collect();
-        Ok(Self { written, pieces, tops })
+        Ok(Self { written, pieces })
     }
 }
 
