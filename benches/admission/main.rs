@@ -31,6 +31,8 @@ mod api;
 mod control_plane;
 #[path = "../../tests/cluster/pki.rs"]
 mod pki;
+#[path = "../../tests/cluster/ports.rs"]
+mod ports;
 #[path = "../../tests/cluster/process.rs"]
 #[allow(dead_code)]
 mod process;

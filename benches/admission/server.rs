@@ -3,7 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::{self, BufRead as _, BufReader};
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
@@ -14,6 +14,7 @@ use tokio::net::TcpStream;
 
 use crate::client::{Certificates, Target};
 use crate::null;
+use crate::ports::free_ports;
 
 /// How long a server may take until it answers.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -47,7 +48,7 @@ pub(crate) struct Server {
 impl Server {
     /// The real one, in its default settings but for these flags; run by the program `under`, if there is one.
     pub(crate) fn podwright(certificates: &Certificates, flags: &[OsString], under: &[OsString]) -> Self {
-        let [listen, admin_listen] = free_addresses();
+        let [listen, admin_listen] = free_ports().map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
         let mut command = command(under, env!("CARGO_BIN_EXE_podwright").as_ref());
         command.arg("serve").args(flags);
         command.args(["--listen", &listen.to_string(), "--admin-listen", &admin_listen.to_string()]);
@@ -167,10 +168,4 @@ fn command(under: &[OsString], program: &OsStr) -> Command {
     let mut command = Command::new(words.next().unwrap());
     command.args(words);
     command
-}
-
-fn free_addresses<const N: usize>() -> [SocketAddr; N] {
-    // All held before any is let go, or the kernel may give one twice.
-    let held = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-    held.each_ref().map(|listener| listener.local_addr().unwrap())
 }

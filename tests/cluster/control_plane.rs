@@ -15,7 +15,8 @@ use tokio::runtime::Runtime;
 
 use crate::api::Api;
 use crate::pki::Authority;
-use crate::process::{Process, free_ports};
+use crate::ports::free_ports;
+use crate::process::Process;
 
 /// How the binaries are had; what one reads when they are not there.
 pub(crate) const HOW_TO_GET_IT: &str = "run tests/cluster/build-control-plane (Debian 12), \

@@ -17,7 +17,8 @@ use rustls_pki_types::{CertificateDer, ServerName};
 use serde_json::{Value, json};
 
 use crate::api::{Api, SOON};
-use crate::process::{Process, free_ports};
+use crate::ports::free_ports;
+use crate::process::Process;
 use crate::world::World;
 
 pub(crate) const NAMESPACE: &str = "podwright-system";

@@ -22,6 +22,7 @@ mod outage;
 mod pki;
 mod pods;
 mod policies;
+mod ports;
 mod process;
 mod reinvocation;
 mod reports;

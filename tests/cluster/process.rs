@@ -1,7 +1,6 @@
-//! Child processes that cannot outlive the tests, free ports, and waiting by trying.
+//! Child processes that cannot outlive the tests, and waiting by trying.
 
 use std::fs::{self, File};
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{LazyLock, mpsc};
@@ -105,12 +104,6 @@ pub(crate) fn within<T>(
         }
         thread::sleep(PAUSE);
     }
-}
-
-/// `N` different ports that nobody listens on. All are held before any is let go, or the kernel may give one twice.
-pub(crate) fn free_ports<const N: usize>() -> [u16; N] {
-    let held = [(); N].map(|()| TcpListener::bind(("127.0.0.1", 0)).unwrap());
-    held.each_ref().map(|listener| listener.local_addr().unwrap().port())
 }
 
 /// Drop does not run when the tests themselves are killed: where util-linux is, the kernel sees to it.

@@ -11,7 +11,8 @@ use tempfile::TempDir;
 
 use crate::api::{Api, SOON};
 use crate::pki::Authority;
-use crate::process::{Process, free_ports, within};
+use crate::ports::free_ports;
+use crate::process::{Process, within};
 
 /// A `podwright serve` of the trials' own, stopped when it is dropped.
 pub(crate) struct Webhook {

@@ -3,7 +3,6 @@
 //! The first stage needs an image of Rust from a registry. What it does is `image/build`, which runs here too.
 
 use std::fs;
-use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
@@ -13,6 +12,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::Row;
+use crate::ports::free_ports;
 use crate::tools::{root, stdout, tool};
 
 pub(crate) const TRIALS: &[Row] = &[(&["buildah"], "image::it_holds_one_static_program_that_serves", whole)];
@@ -119,8 +119,7 @@ impl Image {
             fs::write(self.mount.join(name), text).unwrap();
         }
         fs::copy(root().join("policies/host-path.yaml"), self.mount.join("host-path.yaml")).unwrap();
-        let [listen, admin] =
-            [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string());
+        let [listen, admin] = free_ports().map(|port| format!("127.0.0.1:{port}"));
         let mut serve = self.chroot();
         serve.args(["serve", "--listen", &listen, "--admin-listen", &admin, "--no-cluster", "--audit-log=-"]);
         serve.args([

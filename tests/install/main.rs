@@ -19,6 +19,8 @@ mod chart;
 mod image;
 mod manifests;
 mod observability;
+#[path = "../cluster/ports.rs"]
+mod ports;
 mod rendering;
 mod tools;
 mod webhooks;
