@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 use podwright::engine::{self, Decision, Endpoint, Question};
 use podwright::policy_set::{EMBEDDED, PolicySet};
 use podwright::review::{API_VERSION, Error, Operation, Reply, Request, Review};
-use podwright::view::{AddressList, Maker, SetName, StatefulSet, StatefulSets, Version, View};
+use podwright::view::{AddressList, Maker, SetName, StatefulSet, Version, View};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
@@ -41,12 +41,11 @@ static VIEWS: LazyLock<[View; 2]> = LazyLock::new(|| {
             "spec": {"replicas": 3},
         });
         let name = SetName { maker: Maker::Kubernetes, namespace: NAMESPACE.to_owned(), name: "redis".to_owned() };
-        let sets = [(name, Arc::new(StatefulSet::read(&set)))].into_iter().collect();
         View {
             is_watched: true,
             api_server: Some(Version::v1(minor)),
             oldest_kubelet: Some(Version::v1(minor)),
-            stateful_sets: StatefulSets { kubernetes: Arc::new(sets), ..StatefulSets::default() },
+            stateful_sets: [(name, Arc::new(StatefulSet::read(&set)))].into_iter().collect(),
             ..View::default()
         }
     })

@@ -16,9 +16,7 @@ use crate::engine::{Decision, Offline};
 use crate::pod::Object;
 use crate::policy_set::{LoadErrors, PolicySet};
 use crate::validators::Violation;
-use crate::view::{
-    ClaimName, Maker, NodeVolume, SetName, StatefulSet, StatefulSets, Version, View, VolumeSpec,
-};
+use crate::view::{ClaimName, Maker, NodeVolume, SetName, StatefulSet, Version, View, VolumeSpec};
 
 /// What decisions are made from.
 #[derive(Debug, clap::Args)]
@@ -58,11 +56,7 @@ impl OfflineArgs {
         for object in Object::all(document) {
             known.namespaces.extend(namespace(&object));
             if let Some((name, set)) = stateful_set(&object, &self.namespace) {
-                let of_maker = match name.maker {
-                    Maker::Kubernetes => &mut known.stateful_sets.kubernetes,
-                    Maker::Kruise => &mut known.stateful_sets.kruise,
-                };
-                Arc::make_mut(of_maker).insert(name, set);
+                known.stateful_sets.insert(name, set);
             }
             if let Some((name, volume)) = node_volume(&object) {
                 known.node_volumes.insert(volume.claim.clone(), (name, volume));
@@ -81,7 +75,7 @@ impl OfflineArgs {
                 api_server: self.kubernetes_version.or(known.version),
                 oldest_kubelet: self.kubernetes_version.or(known.version),
                 namespaces: Arc::new(known.namespaces),
-                stateful_sets: known.stateful_sets,
+                stateful_sets: known.stateful_sets.into_iter().collect(),
                 node_volumes: Arc::new(known.node_volumes),
                 ..View::default()
             },
@@ -113,7 +107,7 @@ pub(super) struct Known {
     /// Its version, where nobody says another.
     pub(super) version: Option<Version>,
     namespaces: HashMap<String, Labels>,
-    stateful_sets: StatefulSets,
+    stateful_sets: HashMap<SetName, Arc<StatefulSet>>,
     node_volumes: HashMap<ClaimName, (String, NodeVolume)>,
 }
 

@@ -25,9 +25,9 @@ pub(super) enum Fact {
     /// Of a Pod: the addresses that it holds.
     Pod(Change<Arc<PodName>, Vec<IpAddr>>),
     /// Of a StatefulSet of Kubernetes.
-    StatefulSet(Change<SetName, Arc<StatefulSet>>),
+    StatefulSet(Change<Arc<SetName>, Arc<StatefulSet>>),
     /// Of a StatefulSet of OpenKruise.
-    KruiseSet(Change<SetName, Arc<StatefulSet>>),
+    KruiseSet(Change<Arc<SetName>, Arc<StatefulSet>>),
     /// Of a PersistentVolume, if it is a path of a node and bound.
     PersistentVolume(Change<String, Option<NodeVolume>>),
     /// Of a pool of Calico's: its network, if workloads can use it.
@@ -71,11 +71,13 @@ pub(super) struct Index {
     nodes: Table<String, Kubelet>,
     namespaces: Table<String, Labels>,
     pods: Holdings,
-    stateful_sets: Table<SetName, Arc<StatefulSet>>,
-    kruise_sets: Table<SetName, Arc<StatefulSet>>,
+    kubernetes_sets: Table<Arc<SetName>, Arc<StatefulSet>>,
+    kruise_sets: Table<Arc<SetName>, Arc<StatefulSet>>,
+    /// Both, as a view has them; `None` since they have changed.
+    stateful_sets: Option<StatefulSets>,
     persistent_volumes: Table<String, Option<NodeVolume>>,
-    /// The same by claim, made anew when they change.
-    node_volumes: Arc<HashMap<ClaimName, (String, NodeVolume)>>,
+    /// The same by claim; `None` since they have changed.
+    node_volumes: Option<Arc<HashMap<ClaimName, (String, NodeVolume)>>>,
     ip_pools: Table<String, Option<IpNet>>,
 }
 
@@ -95,14 +97,10 @@ impl Index {
             Fact::Node(change) => self.nodes.take(change),
             Fact::Namespace(change) => self.namespaces.take(change),
             Fact::Pod(change) => self.pods.take(change),
-            Fact::StatefulSet(change) => self.stateful_sets.take(change),
-            Fact::KruiseSet(change) => self.kruise_sets.take(change),
+            Fact::StatefulSet(change) => outdates(&mut self.stateful_sets, self.kubernetes_sets.take(change)),
+            Fact::KruiseSet(change) => outdates(&mut self.stateful_sets, self.kruise_sets.take(change)),
             Fact::PersistentVolume(change) => {
-                let differs = self.persistent_volumes.take(change);
-                if differs {
-                    self.node_volumes = Arc::new(self.by_claim());
-                }
-                differs
+                outdates(&mut self.node_volumes, self.persistent_volumes.take(change))
             }
             Fact::IpPool(change) => self.ip_pools.take(change),
             Fact::ApiServer(version) => self.api_server.replace(version) != Some(version),
@@ -110,23 +108,25 @@ impl Index {
     }
 
     /// What is known, as a view: a part that was never told as a whole is left out.
-    pub(super) fn view(&self) -> View {
+    pub(super) fn view(&mut self) -> View {
         let pools = |pools: &Arc<HashMap<String, Option<IpNet>>>| {
             let mut networks: Vec<_> = pools.values().filter_map(|network| *network).collect();
             networks.sort();
             Arc::new(networks)
         };
+        let sets = || {
+            let [kubernetes, kruise] = [&self.kubernetes_sets, &self.kruise_sets];
+            StatefulSets::new(kubernetes.shared(), kruise.shared())
+        };
+        let volumes = || Arc::new(by_claim(&self.persistent_volumes));
         View {
             is_watched: true,
             api_server: self.api_server,
             oldest_kubelet: self.oldest_kubelet(),
-            namespaces: self.namespaces.entries.clone().unwrap_or_default(),
-            stateful_sets: StatefulSets {
-                kubernetes: self.stateful_sets.entries.clone().unwrap_or_default(),
-                kruise: self.kruise_sets.entries.clone().unwrap_or_default(),
-            },
+            namespaces: self.namespaces.shared(),
+            stateful_sets: self.stateful_sets.get_or_insert_with(sets).clone(),
             holders: self.pods.holders.clone(),
-            node_volumes: Arc::clone(&self.node_volumes),
+            node_volumes: Arc::clone(self.node_volumes.get_or_insert_with(volumes)),
             pools: self.ip_pools.entries.as_ref().map(pools),
             asked: None,
         }
@@ -138,16 +138,10 @@ impl Index {
             && self.nodes.is_known
             && self.namespaces.is_known
             && self.pods.is_known
-            && self.stateful_sets.is_known
+            && self.kubernetes_sets.is_known
             && self.kruise_sets.is_known
             && self.persistent_volumes.is_known
             && self.ip_pools.is_known
-    }
-
-    fn by_claim(&self) -> HashMap<ClaimName, (String, NodeVolume)> {
-        let volumes = self.persistent_volumes.entries();
-        let volumes = volumes.filter_map(|(name, volume)| Some((name.clone(), volume.clone()?)));
-        volumes.map(|(name, volume)| (volume.claim.clone(), (name, volume))).collect()
     }
 
     /// How many objects there are.
@@ -155,7 +149,7 @@ impl Index {
         Sizes {
             nodes: self.nodes.entries().count(),
             namespaces: self.namespaces.entries().count(),
-            stateful_sets: self.stateful_sets.entries().count() + self.kruise_sets.entries().count(),
+            stateful_sets: self.kubernetes_sets.entries().count() + self.kruise_sets.entries().count(),
             addresses: self.pods.holders.len(),
         }
     }
@@ -178,6 +172,19 @@ impl Index {
         // `None` is less than every version.
         self.nodes.entries().filter_map(known).min().flatten()
     }
+}
+
+/// Throws away what was made of entries, if those differ now; tells whether they do.
+fn outdates<T>(made: &mut Option<T>, differs: bool) -> bool {
+    if differs {
+        *made = None;
+    }
+    differs
+}
+
+fn by_claim(volumes: &Table<String, Option<NodeVolume>>) -> HashMap<ClaimName, (String, NodeVolume)> {
+    let volumes = volumes.entries().filter_map(|(name, volume)| Some((name.clone(), volume.clone()?)));
+    volumes.map(|(name, volume)| (volume.claim.clone(), (name, volume))).collect()
 }
 
 /// The objects of one kind.
@@ -238,6 +245,11 @@ impl<K: Clone + Eq + Hash, T: Clone + PartialEq> Table<K, T> {
             Some(entries) if entries.contains_key(key) => Arc::make_mut(entries).remove(key).is_some(),
             _ => false,
         }
+    }
+
+    /// All of them, for a view.
+    fn shared(&self) -> Arc<HashMap<K, T>> {
+        self.entries.clone().unwrap_or_default()
     }
 
     fn entries(&self) -> impl Iterator<Item = (&K, &T)> {

@@ -186,10 +186,10 @@ impl<const IS_KRUISE: bool> Kind for Set<IS_KRUISE> {
     type Scope = NamespaceResourceScope;
     type Spec = Spec;
     type Status = IgnoredAny;
-    type Key = SetName;
+    type Key = Arc<SetName>;
     type Value = Arc<StatefulSet>;
 
-    fn entry(mut object: Slim<Self>) -> (SetName, Arc<StatefulSet>) {
+    fn entry(mut object: Slim<Self>) -> (Arc<SetName>, Arc<StatefulSet>) {
         let maker = if IS_KRUISE { Maker::Kruise } else { Maker::Kubernetes };
         let name = SetName { maker, namespace: object.namespace(), name: object.name() };
         let addresses = object.annotation(ADDRESSES);
@@ -197,10 +197,10 @@ impl<const IS_KRUISE: bool> Kind for Set<IS_KRUISE> {
         let [created, deleted] =
             [metadata.creation_timestamp, metadata.deletion_timestamp].map(|time| time.map(|time| time.0));
         let metadata = Metadata::new(metadata.uid, created, deleted, addresses);
-        (name, Arc::new(StatefulSet::new(metadata, object.spec.unwrap_or_default())))
+        (Arc::new(name), Arc::new(StatefulSet::new(metadata, object.spec.unwrap_or_default())))
     }
 
-    fn fact(change: Change<SetName, Arc<StatefulSet>>) -> Fact {
+    fn fact(change: Change<Arc<SetName>, Arc<StatefulSet>>) -> Fact {
         if IS_KRUISE { Fact::KruiseSet(change) } else { Fact::StatefulSet(change) }
     }
 }

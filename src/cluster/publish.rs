@@ -31,7 +31,7 @@ pub(super) async fn publish(
                 None => return,
             },
             () = sleep_until(not_before), if is_due => {
-                put_in_force(&index, &store, &metrics);
+                put_in_force(&mut index, &store, &metrics);
                 if index.is_complete() && !synced.send_replace(true) {
                     tracing::info!("the cluster view is complete");
                 }
@@ -42,7 +42,7 @@ pub(super) async fn publish(
     }
 }
 
-fn put_in_force(index: &Index, store: &ArcSwap<View>, metrics: &Metrics) {
+fn put_in_force(index: &mut Index, store: &ArcSwap<View>, metrics: &Metrics) {
     let view = index.view();
     let before = store.load();
     let sizes = index.sizes();

@@ -34,9 +34,9 @@ pub enum Family {
 
 /// Addresses that follow each other, as numbers; both ends belong to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Span {
-    first: u128,
-    last: u128,
+pub(super) struct Span {
+    pub(super) first: u128,
+    pub(super) last: u128,
 }
 
 /// What is wrong with one item of a list.
@@ -140,7 +140,7 @@ impl AddressList {
         of(Family::V4).or_else(|| of(Family::V6))
     }
 
-    fn spans(&self, family: Family) -> &[Span] {
+    pub(super) fn spans(&self, family: Family) -> &[Span] {
         match family {
             Family::V4 => &self.v4,
             Family::V6 => &self.v6,
@@ -251,6 +251,9 @@ fn unusable(address: IpAddr) -> Option<&'static str> {
 }
 
 impl Family {
+    /// Both.
+    pub(super) const ALL: [Self; 2] = [Self::V4, Self::V6];
+
     /// The family of an address.
     #[must_use]
     pub const fn of(address: IpAddr) -> Self {

@@ -7,12 +7,14 @@ pub mod calico;
 mod holders;
 mod node_volume;
 mod stateful_set;
+mod stateful_sets;
 mod version;
 
 pub use addresses::{AddressError, AddressList, Family, Network};
 pub use holders::{Holders, PodName};
 pub use node_volume::{ClaimName, NodeVolume, VolumeSpec};
 pub use stateful_set::{ADDRESSES, Maker, Metadata, SetName, Spec, StatefulSet, ordinal};
+pub use stateful_sets::{SetsByName, StatefulSets};
 pub use version::{Version, VersionError};
 
 use std::collections::{BTreeMap, HashMap};
@@ -45,31 +47,6 @@ pub struct View {
     pub node_volumes: Arc<HashMap<ClaimName, (String, NodeVolume)>>,
     /// What was asked of the API server for this decision alone.
     pub asked: Option<Asked>,
-}
-
-/// Every StatefulSet, by whose it is.
-#[derive(Debug, Clone, Default)]
-pub struct StatefulSets {
-    /// Those of Kubernetes.
-    pub kubernetes: Arc<HashMap<SetName, Arc<StatefulSet>>>,
-    /// Those of OpenKruise.
-    pub kruise: Arc<HashMap<SetName, Arc<StatefulSet>>>,
-}
-
-impl StatefulSets {
-    /// The one of this name.
-    #[must_use]
-    pub fn get(&self, name: &SetName) -> Option<&Arc<StatefulSet>> {
-        match name.maker {
-            Maker::Kubernetes => self.kubernetes.get(name),
-            Maker::Kruise => self.kruise.get(name),
-        }
-    }
-
-    /// All of them, in no order.
-    pub fn iter(&self) -> impl Iterator<Item = (&SetName, &Arc<StatefulSet>)> {
-        self.kubernetes.iter().chain(self.kruise.iter())
-    }
 }
 
 /// A StatefulSet that a decision needs and the view does not have.
@@ -161,13 +138,8 @@ mod tests {
     fn a_stateful_set_made_anew_is_another() {
         let name = SetName { maker: Maker::Kubernetes, namespace: "shop".into(), name: "redis".into() };
         let of = |uid: &str| Arc::new(StatefulSet::read(&json!({"metadata": {"uid": uid}})));
-        let view = View {
-            stateful_sets: StatefulSets {
-                kubernetes: Arc::new(HashMap::from([(name.clone(), of("old"))])),
-                ..StatefulSets::default()
-            },
-            ..View::default()
-        };
+        let view =
+            View { stateful_sets: [(name.clone(), of("old"))].into_iter().collect(), ..View::default() };
         assert!(matches!(view.stateful_set(&name, "old"), Known::Found(_)));
         assert!(matches!(view.stateful_set(&name, "new"), Known::Nothing(None)));
         let asked = |answer| view.with(Asked { name: name.clone(), answer });

@@ -21,7 +21,7 @@ use podwright::engine::{Decision, Endpoint, Question, decide};
 use podwright::policy_set::PolicySet;
 use podwright::review::Review;
 use podwright::telemetry::metrics::Outcome;
-use podwright::view::{Maker, SetName, StatefulSet, StatefulSets, View};
+use podwright::view::{Maker, SetName, StatefulSet, View};
 use podwright::yaml;
 use serde_json::{Value, json};
 
@@ -68,10 +68,9 @@ fn view() -> View {
     let name = SetName { maker: Maker::Kubernetes, namespace: "shop".to_owned(), name: "redis".to_owned() };
     let set =
         json!({"metadata": {"namespace": "shop", "name": "redis", "uid": "u1"}, "spec": {"replicas": 3}});
-    let sets = [(name, Arc::new(StatefulSet::read(&set)))].into_iter().collect();
     View {
         is_watched: true,
-        stateful_sets: StatefulSets { kubernetes: Arc::new(sets), ..StatefulSets::default() },
+        stateful_sets: [(name, Arc::new(StatefulSet::read(&set)))].into_iter().collect(),
         ..View::default()
     }
 }

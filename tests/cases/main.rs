@@ -25,9 +25,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use podwright::engine::{Decision, Endpoint, Question, decide};
 use podwright::policy_set::{EMBEDDED, LoadErrors, PolicySet};
 use podwright::review::{Operation, Request, UserInfo};
-use podwright::view::{
-    Answer, Asked, Holders, Maker, PodName, SetName, StatefulSet, StatefulSets, View, VolumeSpec,
-};
+use podwright::view::{Answer, Asked, Holders, Maker, PodName, SetName, StatefulSet, View, VolumeSpec};
 use podwright::yaml;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -88,10 +86,7 @@ impl Around {
             is_watched: self.watched,
             api_server: version,
             oldest_kubelet: version,
-            stateful_sets: match self.kruise {
-                true => StatefulSets { kruise: Arc::new(sets), ..StatefulSets::default() },
-                false => StatefulSets { kubernetes: Arc::new(sets), ..StatefulSets::default() },
-            },
+            stateful_sets: sets.into_iter().collect(),
             holders,
             pools: self.pools.clone().map(Arc::new),
             ..View::default()

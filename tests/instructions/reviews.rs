@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use podwright::engine::Decision;
 use podwright::policy_set::PolicySet;
-use podwright::view::{ADDRESSES, Maker, SetName, StatefulSet, StatefulSets, View};
+use podwright::view::{ADDRESSES, Maker, SetName, StatefulSet, View};
 use serde_json::{Value, json};
 
 use super::pods::{EVERYTHING, JUDGES, OWNER_UID, of_a_stateful_set, pod, review, with_logs};
@@ -57,10 +57,9 @@ fn load(files: &[&str]) -> PolicySet {
 fn view() -> View {
     let set = json!({"metadata": {"uid": OWNER_UID, "annotations": {ADDRESSES: "10.20.9.10-10.20.9.12"}}, "spec": {"replicas": 3}});
     let name = SetName { maker: Maker::Kubernetes, namespace: "shop".to_owned(), name: "shop".to_owned() };
-    let sets = [(name, Arc::new(StatefulSet::read(&set)))].into_iter().collect();
     View {
         is_watched: true,
-        stateful_sets: StatefulSets { kubernetes: Arc::new(sets), ..StatefulSets::default() },
+        stateful_sets: [(name, Arc::new(StatefulSet::read(&set)))].into_iter().collect(),
         ..View::default()
     }
 }

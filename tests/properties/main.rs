@@ -15,7 +15,7 @@ use podwright::mutators::annotations::STATUS;
 use podwright::mutators::{MUTATORS, Mutation, OWN_ANNOTATIONS};
 use podwright::policy_set::PolicySet;
 use podwright::review::{Operation, Request};
-use podwright::view::{ADDRESSES, Maker, SetName, StatefulSet, StatefulSets, Version, View};
+use podwright::view::{ADDRESSES, Maker, SetName, StatefulSet, Version, View};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, TestRunner};
@@ -49,12 +49,11 @@ impl Asked {
         });
         let name =
             SetName { maker: Maker::Kubernetes, namespace: "shop".to_owned(), name: "redis".to_owned() };
-        let sets = HashMap::from([(name, Arc::new(StatefulSet::read(&redis)))]);
         let view = View {
             is_watched: true,
             api_server: version,
             oldest_kubelet: version,
-            stateful_sets: StatefulSets { kubernetes: Arc::new(sets), ..StatefulSets::default() },
+            stateful_sets: [(name, Arc::new(StatefulSet::read(&redis)))].into_iter().collect(),
             ..View::default()
         };
         Self { endpoint: Endpoint::Mutate, operation: Operation::Create, kind: "Pod", view }

@@ -58,13 +58,13 @@ pub(super) fn rival<'a>(
     subject: &'a Subject<'_>,
     name: &SetName,
     own: Option<&StatefulSet>,
-    list: &AddressList,
+    list: &'a AddressList,
 ) -> Option<(&'a SetName, IpAddr)> {
-    let others = subject.view.stateful_sets.iter().filter(|(other, set)| *other != name && !set.is_going);
+    let others = subject.view.stateful_sets.sharing(list);
+    let others = others.filter(|(other, set)| *other != name && !set.is_going);
     let before = others.filter(|(_, set)| own.is_none_or(|own| age(set, own) == Ordering::Less));
-    before
-        .filter_map(|(other, set)| Some((other, list.first_shared(set.addresses.as_ref()?)?)))
-        .min_by_key(|(other, _)| *other)
+    let (first, set) = before.min_by_key(|(other, _)| *other)?;
+    Some((first, list.first_shared(set.addresses.as_ref()?)?))
 }
 
 /// Sets are ordered by age; one that is yet to be created is the youngest.
