@@ -13,32 +13,28 @@ use crate::yaml;
 
 type Result<T> = std::result::Result<T, String>;
 
-/// What is the same in every Pod of a policy: settings that stand between and behind those of the Pod, written out.
+/// What stands behind the inputs, written out: it is the same in every Pod of a policy.
 #[derive(Debug)]
-pub(super) struct Fixed {
-    settings: Result<String>,
-    output: Result<String>,
-}
+pub(super) struct Fixed(Result<String>);
 
 impl Fixed {
     pub(super) fn of(policy: &Filebeat) -> Self {
-        let settings = Settings {
+        let (output, to) = policy.output.section();
+        let output = Map::from_iter([(format!("output.{output}"), to)]);
+        // Templates and life cycles are the cluster team's; hundreds of sidecars setting them up would race.
+        let is_set_up = policy.output.is_elasticsearch().then_some(false);
+        Self(write(&Settings {
             registry_path: format!("{DATA_PATH}/registry"),
             registry_flush: "1s",
             shutdown_timeout: format!("{}s", policy.shutdown_timeout.seconds()),
-        };
-        let (output, to) = policy.output.section();
-        let mut section = Map::new();
-        section.insert(format!("output.{output}"), to);
-        if policy.output.is_elasticsearch() {
-            // Templates and life cycles are the cluster team's; hundreds of sidecars setting them up would race.
-            section.insert("setup.template.enabled".to_owned(), false.into());
-            section.insert("setup.ilm.enabled".to_owned(), false.into());
-        }
-        section.insert("logging.level".to_owned(), "warning".into());
-        section.insert("logging.to_files".to_owned(), false.into());
-        section.insert("logging.metrics.enabled".to_owned(), false.into());
-        Self { settings: write(&settings), output: write(&section) }
+            processors: [processor(ORIGIN)],
+            output,
+            sets_up_template: is_set_up,
+            sets_up_ilm: is_set_up,
+            level: "warning",
+            to_files: false,
+            has_metrics: false,
+        }))
     }
 }
 
@@ -50,6 +46,19 @@ struct Settings {
     registry_flush: &'static str,
     #[serde(rename = "filebeat.shutdown_timeout")]
     shutdown_timeout: String,
+    processors: [Processor<Origin>; 1],
+    #[serde(flatten)]
+    output: Map<String, Value>,
+    #[serde(rename = "setup.template.enabled", skip_serializing_if = "Option::is_none")]
+    sets_up_template: Option<bool>,
+    #[serde(rename = "setup.ilm.enabled", skip_serializing_if = "Option::is_none")]
+    sets_up_ilm: Option<bool>,
+    #[serde(rename = "logging.level")]
+    level: &'static str,
+    #[serde(rename = "logging.to_files")]
+    to_files: bool,
+    #[serde(rename = "logging.metrics.enabled")]
+    has_metrics: bool,
 }
 
 #[derive(Serialize)]
@@ -82,12 +91,7 @@ struct Section<'a> {
     fields: &'a BTreeMap<String, String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     index: Option<&'a str>,
-    processors: [Processor<Writer<'a>>; 1],
-}
-
-#[derive(Serialize)]
-struct Processors<T> {
-    processors: [Processor<T>; 1],
+    processors: [Processor<Writers<'a>>; 1],
 }
 
 /// Adds fields to every event.
@@ -102,11 +106,8 @@ struct Fields<T> {
     fields: T,
 }
 
-/// Who wrote the file.
-#[derive(Serialize)]
-struct Writer<'a> {
-    container: Named<'a>,
-}
+/// Who wrote the file: the container, and the workload by its kind.
+type Writers<'a> = BTreeMap<&'a str, Named<'a>>;
 
 #[derive(Serialize)]
 struct Named<'a> {
@@ -116,13 +117,10 @@ struct Named<'a> {
 /// Where events come from, by the names that Elastic's dashboards know. The values are the sidecar's environment,
 /// filled by the downward API: at admission a Pod may not have a name yet.
 #[derive(Serialize)]
-struct Origin<'a> {
+struct Origin {
     namespace: &'static str,
     pod: Identity,
     node: Named<'static>,
-    /// The workload, by its kind.
-    #[serde(flatten)]
-    owner: BTreeMap<String, Named<'a>>,
 }
 
 #[derive(Serialize)]
@@ -131,6 +129,12 @@ struct Identity {
     ip: &'static str,
     uid: &'static str,
 }
+
+const ORIGIN: Origin = Origin {
+    namespace: "${POD_NAMESPACE}",
+    pod: Identity { name: "${POD_NAME}", ip: "${POD_IP}", uid: "${POD_UID}" },
+    node: Named { name: "${NODE_NAME}" },
+};
 
 /// Renders the configuration: mappings written one behind the other are one mapping.
 ///
@@ -142,19 +146,19 @@ pub(super) fn render(
     inputs: &[Input],
     plan: &Plan,
 ) -> Result<String> {
+    let (version, kind) = (policy.version(), workload.kind.to_lowercase());
     let read = inputs.iter().zip(&plan.paths).filter(|(_, paths)| !paths.is_empty());
-    let inputs = read.map(|(input, paths)| section(policy.version(), input, paths)).collect();
-    let fixed = &policy.fixed().config;
-    Ok([
-        write(&Inputs { inputs })?.as_str(),
-        fixed.settings.as_ref().map_err(String::clone)?,
-        write(&Processors { processors: [processor(origin(workload))] })?.as_str(),
-        fixed.output.as_ref().map_err(String::clone)?,
-    ]
-    .concat())
+    let sections = read.map(|(input, paths)| section(version, (&kind, &workload.name), input, paths));
+    let fixed = policy.fixed().config.0.as_ref().map_err(String::clone)?;
+    Ok(write(&Inputs { inputs: sections.collect() })? + fixed)
 }
 
-fn section<'a>(version: Version, input: &'a Input, paths: &'a [String]) -> Section<'a> {
+fn section<'a>(
+    version: Version,
+    workload: (&'a str, &'a str),
+    input: &'a Input,
+    paths: &'a [String],
+) -> Section<'a> {
     let settings = &input.settings;
     Section {
         kind: "filestream",
@@ -168,21 +172,15 @@ fn section<'a>(version: Version, input: &'a Input, paths: &'a [String]) -> Secti
         exclude_lines: &settings.exclude_lines,
         fields: &settings.fields,
         index: settings.target.as_deref(),
-        processors: [processor(Writer { container: Named { name: &input.container } })],
+        processors: [processor(writers(workload, &input.container))],
     }
 }
 
-fn origin(workload: &Workload) -> Origin<'_> {
-    let kind = workload.kind.to_lowercase();
+fn writers<'a>((kind, workload): (&'a str, &'a str), container: &'a str) -> Writers<'a> {
     // A Pod that nobody owns is its own workload, and the owner of a static one is its node: both are told already.
-    let is_told = matches!(kind.as_str(), "namespace" | "pod" | "node");
-    let owner = (!is_told).then_some((kind, Named { name: &workload.name }));
-    Origin {
-        namespace: "${POD_NAMESPACE}",
-        pod: Identity { name: "${POD_NAME}", ip: "${POD_IP}", uid: "${POD_UID}" },
-        node: Named { name: "${NODE_NAME}" },
-        owner: owner.into_iter().collect(),
-    }
+    let is_told = matches!(kind, "container" | "namespace" | "pod" | "node");
+    let workload = (!is_told).then_some((kind, Named { name: workload }));
+    [("container", Named { name: container })].into_iter().chain(workload).collect()
 }
 
 fn processor<T>(fields: T) -> Processor<T> {
@@ -199,11 +197,16 @@ mod tests {
 
     #[test]
     fn no_field_stands_twice() {
-        for (kind, is_told) in [("Deployment", true), ("Pod", false), ("Node", false), ("NAMESPACE", false)] {
-            let workload = Workload::new(kind, "", "shop");
-            let written = write(&origin(&workload)).unwrap();
-            assert_eq!(written.contains("shop"), is_told, "{written}");
-            assert!(yaml::documents(&written).into_iter().all(|one| yaml::read::<Value>(one).is_ok()));
+        for (kind, is_told) in [
+            ("deployment", true),
+            ("pod", false),
+            ("node", false),
+            ("namespace", false),
+            ("container", false),
+        ] {
+            let writers = writers((kind, "shop"), "app");
+            assert_eq!(writers.get("container").map(|container| container.name), Some("app"), "{kind}");
+            assert_eq!(writers.values().any(|writer| writer.name == "shop"), is_told, "{kind}");
         }
     }
 }
