@@ -1,17 +1,20 @@
 //! Fewer operations for the same result: the API server spends more on the number of them than on their bytes.
 //!
-//! A list or a map that several edits change is sent as a whole, with its author's entries as they were.
+//! What an edit adds is sent as it is in the end, with all that later edits do in it; and a list or a map that several
+//! edits change as a whole, with its author's entries as they were.
 
 use jsonptr::{Pointer, PointerBuf};
 use memchr::memrchr;
 
-use super::{Group, Node, Operation, Pod, patch};
+use super::{Document, Group, Node, Operation, Pod, patch};
 
 /// How many bytes of entries may travel for each operation that is spared. The API server reads about as many in the
 /// time that an operation takes it.
 const BYTES_PER_OPERATION: usize = 4 * 1024;
 /// How many bytes all lists and maps that are sent as a whole may have.
 const MOST_BYTES: usize = 64 * 1024;
+/// Lists that are not sent for what changes within an entry: each is much.
+const CONTAINERS: [&str; 2] = ["/spec/containers", "/spec/initContainers"];
 /// Objects whose fields are entries, not parts of a shape.
 const MAPS: [&str; 3] = ["/metadata/annotations", "/metadata/labels", "/spec/nodeSelector"];
 
@@ -20,20 +23,30 @@ const MAPS: [&str; 3] = ["/metadata/annotations", "/metadata/labels", "/spec/nod
 pub(super) fn coalesced(result: &Pod, edits: Vec<Operation>, in_front: &[usize]) -> Vec<Operation> {
     let edits = settled(edits, in_front);
     let wholes = wholes(result, &edits);
-    let mut sent = vec![false; wholes.len()];
-    let mut operations = Vec::with_capacity(edits.len());
+    // Each with whether it is as it will be in the end.
+    let mut operations: Vec<(Operation, bool)> = Vec::with_capacity(edits.len());
     for edit in edits {
         let path = edit.path().as_str();
-        match wholes.iter().zip(&mut sent).find(|((whole, _), _)| is_within(path, whole.as_str())) {
-            None => operations.push(edit),
-            Some((_, true)) => {}
-            Some(((whole, node), sent)) => {
-                operations.push(Operation::Add { path: whole.clone(), value: result.part(*node) });
-                *sent = true;
-            }
+        let adding = operations.iter_mut().rev().find_map(|(operation, is_final)| match operation {
+            Operation::Add { path: at, value } if is_within(path, at.as_str()) => Some((at, value, is_final)),
+            _ => None,
+        });
+        if let Some((at, value, is_final)) = adding
+            && (*is_final || catch_up(value, result.node().at(patch::tokens(at)), result))
+        {
+            *is_final = true;
+        } else if let Some((whole, node)) = wholes.iter().find(|(whole, _)| is_within(path, whole.as_str())) {
+            operations.push((Operation::Add { path: whole.clone(), value: result.part(*node) }, true));
+        } else {
+            operations.push((edit, false));
         }
     }
-    operations
+    operations.into_iter().map(|(operation, _)| operation).collect()
+}
+
+/// Has an operation add what later ones make of that, if they leave something.
+fn catch_up(value: &mut Document, end: Option<Node<'_>>, result: &Pod) -> bool {
+    end.map(|end| *value = result.part(end)).is_some()
 }
 
 /// The edits with every path as it is in the end: what goes in front of others comes before what it moves.
@@ -125,6 +138,9 @@ fn home<'p, 'r>(result: &'r Pod, path: &'p Pointer) -> Option<(&'p str, Node<'r>
     }
     let path = path.as_str();
     let upwards = [path, above(path), above(above(path))];
+    if CONTAINERS.contains(&upwards[2]) {
+        along[2] = None;
+    }
     let mut homes = upwards.into_iter().zip(along).filter_map(|(place, node)| Some((place, node?)));
     homes.find(|(place, node)| node.is_array() || node.is_object() && MAPS.contains(place))
 }
@@ -214,6 +230,23 @@ mod tests {
             "/spec/shareProcessNamespace",
             "/spec/enableServiceLinks",
         ];
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn what_is_added_is_sent_as_it_is_in_the_end() {
+        let found = paths(pod(), |draft| {
+            draft.push_container(Group::App, container("b"));
+            draft.push_volume(json!({"name": "a", "emptyDir": {}}));
+            draft.push_to_container(Group::App, 1, "env", variable("c"));
+            draft.set_container(Group::App, 1, "securityContext", &json!({"runAsUser": 1}));
+            draft.set_env(Group::App, 1, "c", "2");
+            draft.set_annotation("a", "1");
+            draft.remove_annotation("a");
+            draft.remove_annotation("x");
+            draft.set_annotation("x", "z");
+        });
+        let expected = ["/spec/containers/1", "/spec/volumes/1", "/metadata/annotations"];
         assert_eq!(found, expected);
     }
 

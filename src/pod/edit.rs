@@ -142,9 +142,9 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Appends a container to one group, behind those that are there.
-    pub fn push_container(&mut self, group: Group, container: impl Into<Document>) {
-        self.push(&["spec", group.field()], container.into());
+    /// Appends a container to one group, behind those that are there; tells its place.
+    pub fn push_container(&mut self, group: Group, container: impl Into<Document>) -> usize {
+        self.push(&["spec", group.field()], container.into())
     }
 
     /// Puts an init container before those of the Pod, behind those that this put there.
@@ -157,7 +157,9 @@ impl<'a> Draft<'a> {
                 self.fronts.push(self.edits.len());
                 self.record(Operation::Add { path, value: container });
             }
-            _ => self.push_container(Group::Init, container),
+            _ => {
+                self.push_container(Group::Init, container);
+            }
         }
         self.in_front += 1;
     }
@@ -186,6 +188,11 @@ impl<'a> Draft<'a> {
     /// Appends a variable to `env` of a container, which has none of this name.
     pub fn push_env(&mut self, group: Group, index: usize, name: &str, value: &str) {
         self.push_to_container(group, index, "env", Document::of(&Variable { name, value }));
+    }
+
+    /// Sets a field of a container.
+    pub fn set_container(&mut self, group: Group, index: usize, field: &str, value: &impl Serialize) {
+        self.put(&["spec", group.field(), &index.to_string(), field], Document::of(value));
     }
 
     /// Appends an entry to one list of a container (`volumeMounts`, `env`).
@@ -236,16 +243,16 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Appends to the list at a path; makes the list where there is none.
-    fn push(&mut self, path: &[&str], entry: Document) {
-        match self.pod().node().at(path.iter().copied()).and_then(Node::as_array) {
-            Some(entries) => {
-                let place = entries.count().to_string();
-                let path = pointer(path.iter().copied().chain([place.as_str()]));
-                self.record(Operation::Add { path, value: entry });
-            }
-            _ => self.put(path, Document::list_of(&entry)),
-        }
+    /// Appends to the list at a path, and tells the place there; makes the list where there is none.
+    fn push(&mut self, path: &[&str], entry: Document) -> usize {
+        let Some(entries) = self.pod().node().at(path.iter().copied()).and_then(Node::as_array) else {
+            self.put(path, Document::list_of(&entry));
+            return 0;
+        };
+        let place = entries.count();
+        let path = pointer(path.iter().copied().chain([place.to_string().as_str()]));
+        self.record(Operation::Add { path, value: entry });
+        place
     }
 
     /// Sets the field at a path; makes the objects above it where they are missing or null.

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1;
-use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Error;
 
 use super::{Node, Operation, Pod, patch};
 
@@ -16,26 +17,37 @@ pub(super) fn flaw(operation: &Operation, result: &Pod) -> Option<String> {
     let (mut tokens, value) = (Vec::with_capacity(8), value.root());
     tokens.extend(patch::encoded_tokens(path));
     let decoded = match *tokens {
-        ["metadata", "annotations" | "labels"] | ["spec", "nodeSelector"] => decode::<Texts>(value),
-        ["metadata", "annotations" | "labels", _] | ["spec", "nodeSelector", _] => decode::<String>(value),
-        ["spec", "volumes"] => decode::<Vec<v1::Volume>>(value),
-        ["spec", "volumes", _] => decode::<v1::Volume>(value),
-        ["spec", "hostAliases"] => decode::<Vec<v1::HostAlias>>(value),
-        ["spec", "hostAliases", _] => decode::<v1::HostAlias>(value),
-        ["spec", "imagePullSecrets"] => decode::<Vec<v1::LocalObjectReference>>(value),
-        ["spec", "imagePullSecrets", _] => decode::<v1::LocalObjectReference>(value),
-        ["spec", "containers" | "initContainers"] => decode::<Vec<v1::Container>>(value),
-        ["spec", "containers" | "initContainers", _] => decode::<v1::Container>(value),
-        ["spec", "containers" | "initContainers", _, "volumeMounts"] => decode::<Vec<v1::VolumeMount>>(value),
-        ["spec", "containers" | "initContainers", _, "volumeMounts", _] => decode::<v1::VolumeMount>(value),
-        ["spec", "containers" | "initContainers", _, "env"] => decode::<Vec<v1::EnvVar>>(value),
-        ["spec", "containers" | "initContainers", _, "env", _] => decode::<v1::EnvVar>(value),
-        ["spec", "containers" | "initContainers", _, "env", _, "value"] => decode::<String>(value),
-        _ => decode::<v1::Pod>(result.node()),
+        ["metadata", "annotations" | "labels"] | ["spec", "nodeSelector"] => value.decodes_as::<Texts>(),
+        ["metadata", "annotations" | "labels", _] | ["spec", "nodeSelector", _] => {
+            value.decodes_as::<String>()
+        }
+        ["spec", "volumes"] => each::<v1::Volume>(value),
+        ["spec", "volumes", _] => value.decodes_as::<v1::Volume>(),
+        ["spec", "hostAliases"] => each::<v1::HostAlias>(value),
+        ["spec", "hostAliases", _] => value.decodes_as::<v1::HostAlias>(),
+        ["spec", "imagePullSecrets"] => each::<v1::LocalObjectReference>(value),
+        ["spec", "imagePullSecrets", _] => value.decodes_as::<v1::LocalObjectReference>(),
+        ["spec", "containers" | "initContainers"] => each::<v1::Container>(value),
+        ["spec", "containers" | "initContainers", _] => value.decodes_as::<v1::Container>(),
+        ["spec", "containers" | "initContainers", _, ref field @ ..] => match *field {
+            ["volumeMounts"] => each::<v1::VolumeMount>(value),
+            ["volumeMounts", _] => value.decodes_as::<v1::VolumeMount>(),
+            ["env"] => each::<v1::EnvVar>(value),
+            ["env", _] => value.decodes_as::<v1::EnvVar>(),
+            ["env", _, "value"] => value.decodes_as::<String>(),
+            ["resources"] => value.decodes_as::<v1::ResourceRequirements>(),
+            ["securityContext"] => value.decodes_as::<v1::SecurityContext>(),
+            _ => result.node().decodes_as::<v1::Pod>(),
+        },
+        _ => result.node().decodes_as::<v1::Pod>(),
     };
     decoded.err().map(|error| format!("what is added at {path} does not decode: {error}"))
 }
 
-fn decode<'v, T: Deserialize<'v>>(value: Node<'v>) -> Result<(), serde_json::Error> {
-    T::deserialize(value).map(drop)
+/// Each of a list; what was added to it remembers that it decodes.
+fn each<T: DeserializeOwned + 'static>(list: Node<'_>) -> Result<(), Error> {
+    match list.as_array() {
+        Some(mut entries) => entries.try_for_each(Node::decodes_as::<T>),
+        None => list.decodes_as::<Vec<T>>(),
+    }
 }

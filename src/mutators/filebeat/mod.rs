@@ -307,9 +307,7 @@ impl Filebeat {
         if let Some(other) = draft.pod().containers().find(|container| container.name() == CONTAINER) {
             return Err(vec![taken(&format!("{other}.name"), CONTAINER)]);
         }
-        // Null, which fails to verify, if it were not what it is made of.
-        let container = sidecar::container(self, draft.pod(), inputs, plan, native).unwrap_or_default();
-        draft.push_container(if native { Group::Init } else { Group::App }, container);
+        sidecar::add(self, draft, inputs, plan, native);
         Ok(())
     }
 

@@ -6,7 +6,7 @@ use super::hints::Input;
 use super::volumes::{LOGS_ROOT, Plan, VARIABLE_PREFIX};
 use super::{CONFIG_ANNOTATION, CONTAINER, DATA_PATH, Filebeat, TLS_PATH, config};
 use crate::mutators::container::{Added, EmptyVolume, Mounted, Restricted};
-use crate::pod::{Document, Misfit, Node, Pod};
+use crate::pod::{Document, Draft, Group, Node, Pod};
 use crate::policy::OwnContainer;
 
 /// The volume that the rendered configuration arrives in; it marks a container as ours.
@@ -91,33 +91,28 @@ fn fixed_mounts(policy: &Filebeat) -> Vec<Document> {
     mounts
 }
 
-/// The sidecar's container: what it is in every Pod, and what this one has of its own.
-pub(super) fn container(
-    policy: &Filebeat,
-    pod: &Pod,
-    inputs: &[Input],
-    plan: &Plan,
-    native: bool,
-) -> Result<Document, Misfit> {
-    let fixed = policy.fixed();
-    let mut container = if native { fixed.native.clone() } else { fixed.plain.clone() };
+/// Adds the container: what it is in every Pod, and what it has in this one.
+pub(super) fn add(policy: &Filebeat, draft: &mut Draft<'_>, inputs: &[Input], plan: &Plan, native: bool) {
+    let pod = draft.pod();
     let user = writer(pod, inputs, "runAsUser").or(policy.run_as_user);
     let group = writer(pod, inputs, "runAsGroup").or(policy.run_as_group);
+    let resources = policy.resources.within(pod);
+    let fixed = policy.fixed();
+    let (list, container) = if native { (Group::Init, &fixed.native) } else { (Group::App, &fixed.plain) };
+    let place = draft.push_container(list, container.clone());
     if (user, group) != (policy.run_as_user, policy.run_as_group) {
         // Root writes files that only root reads; then Filebeat must be root too, without any capability.
-        container.add(["securityContext"], &Document::of(&Restricted::of(user, group)))?;
+        draft.set_container(list, place, "securityContext", &Restricted::of(user, group));
     }
-    let resources = policy.resources.within(pod);
     if !resources.are_as_written() {
-        container.add(["resources"], &Document::of(&resources))?;
+        draft.set_container(list, place, "resources", &resources);
     }
     for variable in plan.env.values() {
-        container.add(["env", "-"], variable)?;
+        draft.push_to_container(list, place, "env", variable.clone());
     }
     for mount in &plan.mounts {
-        container.add(["volumeMounts", "-"], mount)?;
+        draft.push_to_container(list, place, "volumeMounts", mount.clone());
     }
-    Ok(container)
 }
 
 /// What the container is in every Pod.

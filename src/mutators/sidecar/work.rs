@@ -98,7 +98,9 @@ impl<'w, 'd> Work<'w, 'd> {
             self.draft.push_container(Group::App, desired);
         } else if container.is_native() && !self.subject.view.has_native_sidecars() {
             match (self.policy.older_clusters, desired.remove(["restartPolicy"])) {
-                (OlderClusters::Container, Ok(())) => self.draft.push_container(Group::App, desired),
+                (OlderClusters::Container, Ok(())) => {
+                    self.draft.push_container(Group::App, desired);
+                }
                 _ => self.reject_older_cluster(name),
             }
         } else if self.policy.position == Position::First {

@@ -1,11 +1,31 @@
 //! A document's values as what they stand for: a node is a format that any type reads itself from.
 
+use std::any::TypeId;
+
 use serde::de::value::{MapAccessDeserializer, MapDeserializer, SeqDeserializer};
-use serde::de::{Deserializer, IntoDeserializer, Unexpected, Visitor};
+use serde::de::{DeserializeOwned, Deserializer, IntoDeserializer, Unexpected, Visitor};
 use serde::{de, forward_to_deserialize_any};
 use serde_json::{Error, Number};
 
-use super::{Kind, Node};
+use super::{Id, Kind, Node};
+
+impl Node<'_> {
+    /// Checks that a type reads itself from the value. Where that is a whole document, which may have been added to
+    /// another, all copies of it remember that it does.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub fn decodes_as<T: DeserializeOwned + 'static>(self) -> Result<(), Error> {
+        let value = self.resolved();
+        let known = (value.id() == Id::FIRST).then_some(&value.store().decoded_as);
+        if known.and_then(|known| known.get()) == Some(&TypeId::of::<T>()) {
+            return Ok(());
+        }
+        T::deserialize(value)?;
+        known.map(|known| known.set(TypeId::of::<T>()));
+        Ok(())
+    }
+}
 
 impl<'de> Deserializer<'de> for Node<'de> {
     type Error = Error;

@@ -1,6 +1,7 @@
 //! What documents are made of.
 
-use std::sync::Arc;
+use std::any::TypeId;
+use std::sync::{Arc, OnceLock};
 
 use super::parts::Part;
 use super::{Children, Document, Entry, Id, Kind, Span};
@@ -12,6 +13,8 @@ pub(super) struct Store {
     pub(super) text: String,
     pub(super) entries: Vec<Entry>,
     pub(super) parts: Vec<Part>,
+    /// A type that has read itself from it.
+    pub(super) decoded_as: OnceLock<TypeId>,
     original: Option<Original>,
 }
 
@@ -29,7 +32,9 @@ impl Document {
         if Arc::get_mut(&mut self.store).is_none() {
             self.store = Arc::new(Store::copy_of(&self.store));
         }
-        Arc::make_mut(&mut self.store)
+        let store = Arc::make_mut(&mut self.store);
+        store.decoded_as.take();
+        store
     }
 }
 
@@ -51,8 +56,9 @@ impl Store {
         let mut entries = Vec::with_capacity(original.entries.len() + 64);
         entries.extend_from_slice(&original.entries);
         let changed = vec![false; entries.len()];
-        let parts = original.parts.clone();
-        Self { text, entries, parts, original: Some(Original { store: Arc::clone(original), changed }) }
+        let original = Original { store: Arc::clone(original), changed };
+        let parts = original.store.parts.clone();
+        Self { text, entries, parts, original: Some(original), ..Self::default() }
     }
 
     /// Tells that something changes in an entry or below it.

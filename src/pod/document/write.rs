@@ -12,29 +12,24 @@ impl Node<'_> {
             Kind::Bool(false) => out.extend_from_slice(b"false"),
             Kind::Number(_) => out.extend_from_slice(self.written().unwrap_or("0").as_bytes()),
             Kind::Text(_) => write_text(self.as_str().unwrap_or_default(), out),
-            Kind::List(_) => {
-                out.push(b'[');
-                for (place, item) in self.as_array().into_iter().flatten().enumerate() {
-                    if place > 0 {
-                        out.push(b',');
-                    }
-                    item.write(out);
-                }
-                out.push(b']');
-            }
-            Kind::Object(_) => {
-                out.push(b'{');
-                for (place, (name, field)) in self.as_object().into_iter().flatten().enumerate() {
-                    if place > 0 {
-                        out.push(b',');
-                    }
-                    write_text(name, out);
-                    out.push(b':');
-                    field.write(out);
-                }
-                out.push(b'}');
-            }
+            Kind::List(_) => self.write_entries(b'[', b']', out),
+            Kind::Object(_) => self.write_entries(b'{', b'}', out),
         }
+    }
+
+    fn write_entries(self, open: u8, close: u8, out: &mut Vec<u8>) {
+        out.push(open);
+        for (place, (name, entry)) in self.entries().enumerate() {
+            if place > 0 {
+                out.push(b',');
+            }
+            if open == b'{' {
+                write_text(name, out);
+                out.push(b':');
+            }
+            entry.write(out);
+        }
+        out.push(close);
     }
 }
 
