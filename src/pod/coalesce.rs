@@ -6,6 +6,7 @@
 use jsonptr::{Pointer, PointerBuf};
 use memchr::memrchr;
 
+use super::edit::Edit;
 use super::{Document, Group, Node, Operation, Pod, patch};
 
 /// How many bytes of entries may travel for each operation that is spared. The API server reads about as many in the
@@ -20,7 +21,7 @@ const MAPS: [&str; 3] = ["/metadata/annotations", "/metadata/labels", "/spec/nod
 
 /// The operations for these edits, which have led to this Pod; `in_front` has the places of those that put an init
 /// container in front of others.
-pub(super) fn coalesced(result: &Pod, edits: Vec<Operation>, in_front: &[usize]) -> Vec<Operation> {
+pub(super) fn coalesced(result: &Pod, edits: Vec<Edit>, in_front: &[usize]) -> Vec<Operation> {
     let edits = settled(edits, in_front);
     let wholes = wholes(result, &edits);
     // Each with whether it is as it will be in the end.
@@ -38,7 +39,7 @@ pub(super) fn coalesced(result: &Pod, edits: Vec<Operation>, in_front: &[usize])
         } else if let Some((whole, node)) = wholes.iter().find(|(whole, _)| is_within(path, whole.as_str())) {
             operations.push((Operation::Add { path: whole.clone(), value: result.part(*node) }, true));
         } else {
-            operations.push((edit, false));
+            operations.extend(edit.into_operations().map(|operation| (operation, false)));
         }
     }
     operations.into_iter().map(|(operation, _)| operation).collect()
@@ -50,12 +51,13 @@ fn catch_up(value: &mut Document, end: Option<Node<'_>>, result: &Pod) -> bool {
 }
 
 /// The edits with every path as it is in the end: what goes in front of others comes before what it moves.
-fn settled(edits: Vec<Operation>, in_front: &[usize]) -> Vec<Operation> {
+fn settled(edits: Vec<Edit>, in_front: &[usize]) -> Vec<Edit> {
     let Some(first) = in_front.first() else { return edits };
     let list = patch::pointer(["spec", Group::Init.field()]);
     let moved = edits.iter().take(*first).position(|edit| is_within(edit.path().as_str(), list.as_str()));
     // The list itself may be new.
-    let makes_list = |at: &usize| edits.get(*at).is_some_and(|edit| edit.path() == &*list);
+    let makes_list =
+        |at: &usize| edits.get(*at).is_some_and(|edit| matches!(edit, Edit::One(_)) && edit.path() == &*list);
     let place = moved.map_or(*first, |at| at + usize::from(makes_list(&at)));
     let (mut fronts, mut others) = (Vec::new(), Vec::new());
     for (at, edit) in edits.into_iter().enumerate() {
@@ -71,17 +73,29 @@ fn settled(edits: Vec<Operation>, in_front: &[usize]) -> Vec<Operation> {
 }
 
 /// Moves an edit's path, once an init container is put in front.
-fn make_way(edit: &mut Operation, front: &Pointer) {
-    let (Some(place), Some(front)) = (init_container(edit.path()), init_container(front)) else { return };
-    if let Operation::Add { path, .. } = edit
-        && front <= place
-    {
+fn make_way(edit: &mut Edit, front: &Pointer) {
+    let Some(front) = init_container(front) else { return };
+    let path = match edit {
+        Edit::One(Operation::Add { path, .. } | Operation::Remove { path }) => path,
+        Edit::Append { list, place, .. } => {
+            if is_init_containers(list) {
+                *place += usize::from(front <= *place);
+                return;
+            }
+            list
+        }
+    };
+    if let Some(place) = init_container(path).filter(|place| front <= *place) {
         let mut tokens: Vec<_> = patch::tokens(path).collect();
         if let Some(token) = tokens.get_mut(2) {
             *token = (place + 1).to_string().into();
         }
         *path = patch::pointer(&tokens);
     }
+}
+
+fn is_init_containers(path: &Pointer) -> bool {
+    path.as_str().strip_prefix("/spec/") == Some(Group::Init.field())
 }
 
 /// The init container that a path is, or leads into.
@@ -99,18 +113,18 @@ struct Touched<'e, 'r> {
 }
 
 /// The lists and maps that are sent as a whole.
-fn wholes<'r>(result: &'r Pod, edits: &[Operation]) -> Vec<(PointerBuf, Node<'r>)> {
+fn wholes<'r>(result: &'r Pod, edits: &[Edit]) -> Vec<(PointerBuf, Node<'r>)> {
     let mut touched: Vec<Touched<'_, 'r>> = Vec::new();
     for edit in edits {
         let path = edit.path().as_str();
         // Most are entries of what is known by then.
         let holder = above(path);
         if let Some(known) = touched.iter_mut().find(|known| known.path == holder || known.path == path) {
-            known.times += 1;
+            known.times += edit.count();
         } else if let Some((path, node)) = home(result, edit.path()) {
             match touched.iter_mut().find(|known| known.path == path) {
-                Some(known) => known.times += 1,
-                None => touched.push(Touched { path, node, times: 1 }),
+                Some(known) => known.times += edit.count(),
+                None => touched.push(Touched { path, node, times: edit.count() }),
             }
         }
     }
@@ -198,8 +212,8 @@ mod tests {
     fn a_list_or_map_with_several_edits_is_one_operation() {
         let found = paths(pod(), |draft| {
             for name in ["a", "b"] {
-                draft.push_volume(json!({"name": name, "emptyDir": {}}));
-                draft.push_to_container(Group::App, 0, "env", variable(name));
+                draft.push_volumes([json!({"name": name, "emptyDir": {}})]);
+                draft.push_to_container(Group::App, 0, "env", [variable(name)]);
                 draft.set_annotation(name, "1");
                 draft.set_label(name, "1");
             }
@@ -219,7 +233,7 @@ mod tests {
     #[test]
     fn single_edits_stay_as_they_are() {
         let found = paths(pod(), |draft| {
-            draft.push_volume(json!({"name": "a", "emptyDir": {}}));
+            draft.push_volumes([json!({"name": "a", "emptyDir": {}})]);
             draft.set_annotation("a", "1");
             draft.set_spec("shareProcessNamespace", &true);
             draft.set_spec("enableServiceLinks", &true);
@@ -237,8 +251,8 @@ mod tests {
     fn what_is_added_is_sent_as_it_is_in_the_end() {
         let found = paths(pod(), |draft| {
             draft.push_container(Group::App, container("b"));
-            draft.push_volume(json!({"name": "a", "emptyDir": {}}));
-            draft.push_to_container(Group::App, 1, "env", variable("c"));
+            draft.push_volumes([json!({"name": "a", "emptyDir": {}})]);
+            draft.push_to_container(Group::App, 1, "env", [variable("c")]);
             draft.set_container(Group::App, 1, "securityContext", &json!({"runAsUser": 1}));
             draft.set_env(Group::App, 1, "c", "2");
             draft.set_annotation("a", "1");
@@ -253,10 +267,10 @@ mod tests {
     #[test]
     fn what_goes_in_front_moves_the_others() {
         let edit = |draft: &mut Draft<'_>| {
-            draft.push_to_container(Group::Init, 0, "env", variable("b"));
-            draft.push_to_container(Group::Init, 0, "env", variable("c"));
+            draft.push_to_container(Group::Init, 0, "env", [variable("b")]);
+            draft.push_to_container(Group::Init, 0, "env", [variable("c")]);
             draft.push_first_init_container(container("first"));
-            draft.push_to_container(Group::Init, 1, "env", variable("d"));
+            draft.push_to_container(Group::Init, 1, "env", [variable("d")]);
         };
         assert_eq!(paths(pod(), edit), ["/spec/initContainers/0", "/spec/initContainers/1/env"]);
         let found = paths(pod(), |draft| {
@@ -272,10 +286,27 @@ mod tests {
         let mut large = pod();
         large["spec"]["containers"][0]["env"][0]["value"] = "x".repeat(BYTES_PER_OPERATION).into();
         let edit = |draft: &mut Draft<'_>| {
-            draft.push_to_container(Group::App, 0, "env", variable("b"));
-            draft.push_to_container(Group::App, 0, "env", variable("c"));
+            draft.push_to_container(Group::App, 0, "env", [variable("b")]);
+            draft.push_to_container(Group::App, 0, "env", [variable("c")]);
         };
-        assert_eq!(paths(large, edit), ["/spec/containers/0/env/1", "/spec/containers/0/env/2"]);
+        assert_eq!(paths(large.clone(), edit), ["/spec/containers/0/env/1", "/spec/containers/0/env/2"]);
+        let together = |draft: &mut Draft<'_>| {
+            draft.push_to_container(Group::App, 0, "env", [variable("b"), variable("c")]);
+        };
+        assert_eq!(paths(large, together), ["/spec/containers/0/env/1", "/spec/containers/0/env/2"]);
+    }
+
+    #[test]
+    fn what_goes_in_front_moves_what_is_appended() {
+        let mut large = pod();
+        large["spec"]["initContainers"][0]["env"][0]["value"] = "x".repeat(2 * BYTES_PER_OPERATION).into();
+        let found = paths(large, |draft| {
+            draft.push_container(Group::Init, container("last"));
+            draft.push_to_container(Group::Init, 0, "env", [variable("b")]);
+            draft.push_first_init_container(container("first"));
+        });
+        let expected = ["/spec/initContainers/0", "/spec/initContainers/2", "/spec/initContainers/1/env/1"];
+        assert_eq!(found, expected);
     }
 
     #[test]
@@ -283,8 +314,8 @@ mod tests {
         let odd = pod().to_string().replace(r#""name":"A","#, r#""name":"A","newer":1.10,"#);
         let odd = Pod::parse(&odd).unwrap();
         let mut draft = Draft::new(&odd);
-        draft.push_to_container(Group::App, 0, "env", variable("b"));
-        draft.push_to_container(Group::App, 0, "env", variable("c"));
+        draft.push_to_container(Group::App, 0, "env", [variable("b")]);
+        draft.push_to_container(Group::App, 0, "env", [variable("c")]);
         let operations = draft.finish().unwrap().operations;
         let patch = serde_json::to_string(&operations).unwrap();
         assert!(operations.len() == 1 && patch.contains(r#""newer":1.10,"#), "{patch}");

@@ -6,17 +6,31 @@ use k8s_openapi::api::core::v1;
 use serde::de::DeserializeOwned;
 use serde_json::Error;
 
+use super::edit::Edit;
 use super::{Node, Operation, Pod, patch};
 
 type Texts = BTreeMap<String, String>;
 
-/// What does not decode of what an operation adds, if something does not.
-pub(super) fn flaw(operation: &Operation, result: &Pod) -> Option<String> {
-    let Operation::Add { path, value } = operation else { return None };
+/// What does not decode of what an edit adds, if something does not.
+pub(super) fn flaw(edit: &Edit, result: &Pod) -> Option<String> {
+    let path = edit.path();
     // No name that is known here has a character that is escaped.
-    let (mut tokens, value) = (Vec::with_capacity(8), value.root());
+    let mut tokens: Vec<_> = Vec::with_capacity(8);
     tokens.extend(patch::encoded_tokens(path));
-    let decoded = match *tokens {
+    let decoded = match edit {
+        Edit::One(Operation::Add { value, .. }) => decode(&tokens, value.root(), result),
+        Edit::One(Operation::Remove { .. }) => Ok(()),
+        Edit::Append { entries, .. } => {
+            tokens.push("-");
+            entries.iter().try_for_each(|entry| decode(&tokens, entry.root(), result))
+        }
+    };
+    decoded.err().map(|error| format!("what is added at {path} does not decode: {error}"))
+}
+
+/// Checks that what is added at a path is of the type that is there.
+fn decode(path: &[&str], value: Node<'_>, result: &Pod) -> Result<(), Error> {
+    match *path {
         ["metadata", "annotations" | "labels"] | ["spec", "nodeSelector"] => value.decodes_as::<Texts>(),
         ["metadata", "annotations" | "labels", _] | ["spec", "nodeSelector", _] => {
             value.decodes_as::<String>()
@@ -40,8 +54,7 @@ pub(super) fn flaw(operation: &Operation, result: &Pod) -> Option<String> {
             _ => result.node().decodes_as::<v1::Pod>(),
         },
         _ => result.node().decodes_as::<v1::Pod>(),
-    };
-    decoded.err().map(|error| format!("what is added at {path} does not decode: {error}"))
+    }
 }
 
 /// Each of a list; what was added to it remembers that it decodes.

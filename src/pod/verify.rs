@@ -5,6 +5,7 @@ use std::fmt::Display;
 
 use jsonptr::Pointer;
 
+use super::edit::Edit;
 use super::{Operation, Pod, typed};
 
 /// A result that does not hold: Podwright's own bug.
@@ -20,7 +21,7 @@ impl Fault {
 }
 
 /// Checks that what was added is of Kubernetes' types.
-pub(super) fn types(edits: &[Operation], result: &Pod) -> Result<(), Fault> {
+pub(super) fn types(edits: &[Edit], result: &Pod) -> Result<(), Fault> {
     edits.iter().find_map(|edit| typed::flaw(edit, result)).map_or(Ok(()), |flaw| Err(Fault(flaw)))
 }
 

@@ -99,7 +99,7 @@ impl Delivery {
             }
         };
         match draft.pod().volume(VOLUME) {
-            None => draft.push_volume(volume),
+            None => draft.push_volumes([volume]),
             Some(volume) if volume.source(kind).is_some() => {}
             Some(volume) => return Err(vec![taken(&format!("spec.volumes[{}].name", volume.index), VOLUME)]),
         }

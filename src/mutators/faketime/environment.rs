@@ -31,20 +31,17 @@ pub(super) fn give(
     let (true, Ok((preload, hides))) = (rejections.is_empty(), preload) else { return Err(rejections) };
     let set = [(PRELOAD, Some(preload.as_str()))].into_iter().chain(variables);
     let set = set.filter_map(|(name, value)| Some((name, value?, held.entry(name).is_some())));
-    let wanted: Vec<_> = set.collect();
+    let (changed, missing): (Vec<_>, Vec<_>) = set.partition(|(_, _, is_held)| *is_held);
     let is_mounted = container.mounts().any(|mount| mount.volume() == VOLUME);
     if !is_mounted {
         let mount =
             Mounted { name: VOLUME, mount_path: directory.as_str(), read_only: true, ..Mounted::default() };
-        draft.push_to_container(group, index, "volumeMounts", Document::of(&mount));
+        draft.push_to_container(group, index, "volumeMounts", [Document::of(&mount)]);
     }
-    for (name, value, is_held) in wanted {
-        if is_held {
-            draft.set_env(group, index, name, value);
-        } else {
-            draft.push_env(group, index, name, value);
-        }
+    for (name, value, _) in changed {
+        draft.set_env(group, index, name, value);
     }
+    draft.push_env(group, index, missing.into_iter().map(|(name, value, _)| (name, value)));
     Ok(hides)
 }
 

@@ -26,7 +26,7 @@ use self::sidecar::Fixed;
 use self::volumes::Plan;
 use super::container::{ImagePullPolicy, Resources};
 use super::{Ask, FailurePolicy, Mutator, Rejection, Rules, Spec};
-use crate::pod::{ANNOTATIONS_LIMIT_BYTES, Draft, Group, Node, Pod, Quantity};
+use crate::pod::{ANNOTATIONS_LIMIT_BYTES, Document, Draft, Group, Node, Pod, Quantity};
 use crate::policy::{Glob, Match, NonEmpty, OwnContainer, Subject};
 
 /// The annotation that carries the rendered `filebeat.yml` to the sidecar.
@@ -270,15 +270,17 @@ impl Filebeat {
     }
 
     fn add_volumes(&self, draft: &mut Draft<'_>) -> Result<(), Vec<Rejection>> {
+        let mut missing = Vec::new();
         for (name, kind, entry) in &self.fixed().volumes {
             match draft.pod().volume(name) {
-                None => draft.push_volume(entry.clone()),
+                None => missing.push(entry.clone()),
                 Some(volume) if volume.source(kind).is_some() => {}
                 Some(volume) => {
                     return Err(vec![taken(&format!("spec.volumes[{}].name", volume.index), name)]);
                 }
             }
         }
+        draft.push_volumes(missing);
         Ok(())
     }
 
@@ -291,17 +293,15 @@ impl Filebeat {
         native: bool,
     ) -> Result<(), Vec<Rejection>> {
         if let Some((group, index)) = ours(draft.pod()) {
-            for mount in sidecar::mounts(self, plan) {
-                let is_there = |pod: &Pod| {
-                    let path = mount.root().get("mountPath").and_then(Node::as_str);
-                    pod.containers_in(group)
-                        .nth(index)
-                        .is_some_and(|one| one.mounts().any(|held| Some(held.path()) == path))
-                };
-                if !is_there(draft.pod()) {
-                    draft.push_to_container(group, index, "volumeMounts", mount.clone());
-                }
-            }
+            let held =
+                || draft.pod().containers_in(group).nth(index).into_iter().flat_map(|one| one.mounts());
+            let is_there = |mount: &Document| {
+                let path = mount.root().get("mountPath").and_then(Node::as_str);
+                held().any(|held| Some(held.path()) == path)
+            };
+            let missing: Vec<_> =
+                sidecar::mounts(self, plan).filter(|mount| !is_there(mount)).cloned().collect();
+            draft.push_to_container(group, index, "volumeMounts", missing);
             return Ok(());
         }
         if let Some(other) = draft.pod().containers().find(|container| container.name() == CONTAINER) {

@@ -107,12 +107,8 @@ pub(super) fn add(policy: &Filebeat, draft: &mut Draft<'_>, inputs: &[Input], pl
     if !resources.are_as_written() {
         draft.set_container(list, place, "resources", &resources);
     }
-    for variable in plan.env.values() {
-        draft.push_to_container(list, place, "env", variable.clone());
-    }
-    for mount in &plan.mounts {
-        draft.push_to_container(list, place, "volumeMounts", mount.clone());
-    }
+    draft.push_to_container(list, place, "env", plan.env.values().cloned());
+    draft.push_to_container(list, place, "volumeMounts", plan.mounts.iter().cloned());
 }
 
 /// What the container is in every Pod.

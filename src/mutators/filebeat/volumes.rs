@@ -136,8 +136,8 @@ fn ensure(
     let name = free_name(pod);
     let (group, index) = (container.group, container.index);
     let mount = Mounted { name: &name, mount_path: directory.as_str(), ..Mounted::default() };
-    draft.push_volume(Document::of(&EmptyVolume::new(&name, size_limit)));
-    draft.push_to_container(group, index, "volumeMounts", Document::of(&mount));
+    draft.push_volumes([Document::of(&EmptyVolume::new(&name, size_limit))]);
+    draft.push_to_container(group, index, "volumeMounts", [Document::of(&mount)]);
     warnings.push(format!(
         "{directory} of container {} is now an empty volume; files that its image keeps there are hidden",
         input.container

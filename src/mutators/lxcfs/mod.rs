@@ -200,21 +200,21 @@ impl Lxcfs {
                 return Err(rejections);
             }
         }
-        for piece in &self.pieces {
-            if !has_ours || draft.pod().volume(&piece.volume).is_none() {
-                draft.push_volume(piece.entry.clone());
-            }
-        }
+        let is_missing = |piece: &&Piece| !has_ours || draft.pod().volume(&piece.volume).is_none();
+        let missing: Vec<_> =
+            self.pieces.iter().filter(is_missing).map(|piece| piece.entry.clone()).collect();
+        draft.push_volumes(missing);
         Ok(())
     }
 
     fn add_mounts(&self, draft: &mut Draft<'_>, group: Group, index: usize) {
         let has_ours = mounts(draft.pod(), group, index).any(|mount| files::is_ours(mount.volume()));
-        for piece in &self.pieces {
-            if !has_ours || !mounts(draft.pod(), group, index).any(|mount| piece.is_mounted_by(&mount)) {
-                draft.push_to_container(group, index, "volumeMounts", piece.mounted.clone());
-            }
-        }
+        let is_missing = |piece: &&Piece| {
+            !has_ours || !mounts(draft.pod(), group, index).any(|mount| piece.is_mounted_by(&mount))
+        };
+        let missing: Vec<_> =
+            self.pieces.iter().filter(is_missing).map(|piece| piece.mounted.clone()).collect();
+        draft.push_to_container(group, index, "volumeMounts", missing);
     }
 
     /// Tells what was asked for and is not given; a container that cannot have it must not pass in silence.

@@ -56,7 +56,7 @@ impl<'w, 'd> Work<'w, 'd> {
             let (name, desired) = (volume.name(), volume.node());
             let held = self.draft.pod().volume(name).map(|held| (held.index, held.node()));
             match held {
-                None => self.draft.push_volume(volume.node()),
+                None => self.draft.push_volumes([volume.node()]),
                 Some((_, actual)) if self.is_same("volumes", name, actual, desired) => {}
                 Some((index, _)) => {
                     self.clash(format!("spec.volumes[{index}].name"), "volume", "volumes", name, RENAME);
@@ -142,7 +142,7 @@ impl<'w, 'd> Work<'w, 'd> {
                 let container = self.draft.pod().containers_in(group).nth(index);
                 let held = container.and_then(|one| entry(one.field(list)?, key, named));
                 match held {
-                    None => self.draft.push_to_container(group, index, list, desired),
+                    None => self.draft.push_to_container(group, index, list, [desired]),
                     Some((_, actual)) if self.is_same(list, named, actual, desired) => {}
                     Some((at, _)) => {
                         let place = format!("spec.{}[{index}].{list}[{at}]", group.field());

@@ -1,5 +1,7 @@
 //! Changing a document.
 
+use std::borrow::Cow;
+
 use super::{Children, Document, Id, Kind, Node, Span, Store};
 
 /// Why an edit does not fit a document.
@@ -54,6 +56,28 @@ impl Document {
             }
             _ => return Err(Misfit::NoHolder),
         }
+        Ok(())
+    }
+
+    /// Adds entries to a list, behind all.
+    ///
+    /// # Errors
+    /// When there is no such list.
+    pub fn append<'p>(
+        &mut self,
+        list: impl IntoIterator<Item = Cow<'p, str>>,
+        entries: &[Self],
+    ) -> Result<(), Misfit> {
+        let (list, _) = self.holder(list.into_iter().chain([Cow::Borrowed("-")]))?;
+        let store = self.store_mut();
+        let Some(Kind::List(mut children)) = store.entry(list).map(|entry| entry.kind) else {
+            return Err(Misfit::NoHolder);
+        };
+        for entry in entries {
+            let id = store.attach(Span::EMPTY, entry);
+            store.link(&mut children, id);
+        }
+        store.set_kind(list, Kind::List(children));
         Ok(())
     }
 

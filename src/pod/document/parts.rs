@@ -6,6 +6,7 @@
 //!
 //! The others are what was added, which is shared and not copied.
 
+use std::slice;
 use std::sync::OnceLock;
 
 use super::{Children, Document, Id, Kind, Node, Span, Store};
@@ -41,10 +42,10 @@ impl Children {
 }
 
 impl Document {
-    /// A list with one entry.
+    /// A list of these entries.
     #[must_use]
-    pub fn list_of(entry: &Self) -> Self {
-        Self::around(Span::EMPTY, entry, Kind::List, Store::default())
+    pub fn list_of(entries: &[Self]) -> Self {
+        Self::around(Span::EMPTY, entries, Kind::List, Store::default())
     }
 
     /// An object with one field.
@@ -52,14 +53,16 @@ impl Document {
     pub fn object_of(name: &str, field: &Self) -> Self {
         let mut store = Store::default();
         let name = store.keep(name);
-        Self::around(name, field, Kind::Object, store)
+        Self::around(name, slice::from_ref(field), Kind::Object, store)
     }
 
-    fn around(name: Span, value: &Self, kind: fn(Children) -> Kind, mut store: Store) -> Self {
+    fn around(name: Span, values: &[Self], kind: fn(Children) -> Kind, mut store: Store) -> Self {
         let mut children = Children::NONE;
         let holder = store.push(Span::EMPTY, kind(children));
-        let child = store.attach(name, value);
-        store.link(&mut children, child);
+        for value in values {
+            let child = store.attach(name, value);
+            store.link(&mut children, child);
+        }
         store.set_kind(holder, kind(children));
         Self::new(store)
     }
