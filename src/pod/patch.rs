@@ -7,7 +7,7 @@ use jsonptr::{Pointer, PointerBuf, Token};
 use memchr::memchr;
 use serde::Serialize;
 
-use super::document::{Document, Misfit};
+use super::document::{self, Document, Misfit};
 
 /// One operation of a patch; it serializes as RFC 6902 has it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -66,8 +66,7 @@ pub fn patch_json(operations: &[Operation]) -> Vec<u8> {
         json.extend_from_slice(if place > 0 { b",{\"op\":\"" } else { b"{\"op\":\"" });
         json.extend_from_slice(operation.name().as_bytes());
         json.extend_from_slice(b"\",\"path\":");
-        // To write into memory does not fail.
-        let _ = serde_json::to_writer(&mut json, operation.path().as_str());
+        document::write_text(operation.path().as_str(), &mut json);
         if let Operation::Add { value, .. } = operation {
             json.extend_from_slice(b",\"value\":");
             value.root().write(&mut json);
@@ -103,10 +102,10 @@ pub(super) fn tokens(path: &Pointer) -> impl Iterator<Item = Cow<'_, str>> {
 /// The same as they stand in the path.
 pub(super) fn encoded_tokens(path: &Pointer) -> impl Iterator<Item = &str> {
     let mut rest = path.as_str().strip_prefix('/');
-    // Byte by byte: tokens are shorter than what a search for more begins with.
+    // `split` searches for a character of any length, which tells over tokens as short as these.
     iter::from_fn(move || {
         let text = rest?;
-        let (token, behind) = match text.bytes().position(|byte| byte == b'/') {
+        let (token, behind) = match memchr(b'/', text.as_bytes()) {
             Some(end) => (text.get(..end)?, text.get(end + 1..)),
             None => (text, None),
         };

@@ -12,15 +12,10 @@ use std::env;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use mimalloc::MiMalloc;
 use podwright::engine::{self, Decision, Endpoint, Question};
 use podwright::review::Review;
 
 use reviews::Case;
-
-/// As the webhook has it.
-#[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// How long each case is timed.
 const SPAN: Duration = Duration::from_secs(1);

@@ -120,6 +120,7 @@ fn misplaced(container: &Container<'_>, directory: &Directory) -> Option<Rejecti
     container.mounts().find_map(|mount| {
         let at: AbsolutePath = mount.path().parse().ok()?;
         let (is_there, is_above) = (&at == directory.path(), at.is_at_or_above(directory.path()));
+        let place = format!("{container}.volumeMounts[{}].mountPath", mount.index);
         let at = mount.path();
         match (mount.volume() == VOLUME, is_there) {
             (true, true) => None,
@@ -140,7 +141,7 @@ fn misplaced(container: &Container<'_>, directory: &Directory) -> Option<Rejecti
             )),
             (false, false) => None,
         }
-        .map(|message| Rejection::new(format!("{container}.volumeMounts[{}].mountPath", mount.index), message))
+        .map(|message| Rejection::new(place, message))
     })
 }
 

@@ -21,6 +21,7 @@ use std::sync::Arc;
 pub use edit::Misfit;
 pub use node::{Fields, Items, Node};
 use store::Store;
+pub(super) use write::write_text;
 
 /// A JSON document; null by default. A copy shares what it is made of until one of them is edited.
 #[derive(Debug, Clone, Default)]

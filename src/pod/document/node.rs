@@ -1,6 +1,6 @@
 //! Reading a document's values.
 
-use std::{fmt, iter, ptr};
+use std::{fmt, ptr};
 
 use serde_json::Number;
 
@@ -191,12 +191,6 @@ impl<'a> Node<'a> {
     /// The entries of an object or a list, with their names, which are empty in a list.
     pub(super) fn entries(self) -> Fields<'a> {
         Fields(self.items())
-    }
-
-    /// The same with the names' places.
-    pub(super) fn spans(self) -> impl Iterator<Item = (Span, Self)> {
-        let mut items = self.items();
-        iter::from_fn(move || items.advance().map(|(entry, node)| (entry.name, node)))
     }
 
     fn items(self) -> Items<'a> {

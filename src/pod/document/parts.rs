@@ -88,14 +88,6 @@ impl Store {
         Children::of_part(self.parts.len() - 1)
     }
 
-    /// How long the JSON of these is, if they are put off.
-    pub(super) fn put_off_length(&self, children: Children) -> Option<usize> {
-        match self.parts.get(children.part()?)? {
-            Part::PutOff { json, .. } => Some(json.length() as usize),
-            Part::Added(_) => None,
-        }
-    }
-
     /// A part as a document of its own, in which nothing is put off: it cannot be nested beyond what a reader takes.
     pub(super) fn part(&self, part: usize) -> Option<&Document> {
         match self.parts.get(part)? {

@@ -223,7 +223,7 @@ impl<'t> Reader<'t> {
     #[inline]
     fn text(&mut self) -> Option<Span> {
         let (start, bytes) = (self.at, self.json.as_bytes());
-        let end = plain_until(bytes, start, bytes.len());
+        let end = plain_until(bytes, start);
         match bytes.get(end)? {
             b'"' => {
                 self.at = end + 1;
@@ -242,7 +242,7 @@ impl<'t> Reader<'t> {
         loop {
             match bytes.get(at)? {
                 b'"' => break,
-                b'\\' => at = plain_until(bytes, at + 2, bytes.len()),
+                b'\\' => at = plain_until(bytes, at + 2),
                 _ => return None,
             }
         }
@@ -286,23 +286,18 @@ fn span(start: usize, end: usize) -> Span {
 }
 
 /// Where the first byte is, from here on, that does not stand for itself in a string: a quote, a backslash, a control
-/// character. Before `end` it is exact; behind that it is not looked for.
+/// character.
 #[inline]
-pub(super) fn plain_until(bytes: &[u8], from: usize, end: usize) -> usize {
+pub(super) fn plain_until(bytes: &[u8], from: usize) -> usize {
     let Some(mut rest) = bytes.get(from..) else { return from };
     let mut at = from;
-    while at < end
-        && let Some((lane, behind)) = rest.split_first_chunk()
-    {
+    while let Some((lane, behind)) = rest.split_first_chunk() {
         let found = odd(lane);
         if found != 0 {
             return at + found.trailing_zeros() as usize;
         }
         at += lane.len();
         rest = behind;
-    }
-    if at >= end {
-        return end;
     }
     // The end of the text counts as odd.
     let mut lane = [0; LANE];

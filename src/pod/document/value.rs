@@ -66,10 +66,10 @@ impl Node<'_> {
     pub fn size(self) -> usize {
         let punctuation = "\"\":\"\",".len();
         let within = match self.kind() {
-            Kind::List(children) | Kind::Object(children) => match self.store().put_off_length(children) {
-                Some(length) => length,
-                None => self.entries().map(|(name, value)| name.len() + value.size()).sum(),
-            },
+            Kind::List(_) => self.as_array().into_iter().flatten().map(Self::size).sum(),
+            Kind::Object(_) => {
+                self.as_object().into_iter().flatten().map(|(name, field)| name.len() + field.size()).sum()
+            }
             Kind::Text(span) | Kind::Number(span) => span.length() as usize,
             Kind::Null | Kind::Bool(_) => 0,
         };

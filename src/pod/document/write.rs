@@ -1,7 +1,7 @@
 //! A document's values as JSON text.
 
 use super::reader::plain_until;
-use super::{Kind, Node, Span, Store};
+use super::{Kind, Node};
 
 impl Node<'_> {
     /// Writes it as JSON: numbers as they were written, and no white space.
@@ -11,7 +11,7 @@ impl Node<'_> {
             Kind::Bool(true) => out.extend_from_slice(b"true"),
             Kind::Bool(false) => out.extend_from_slice(b"false"),
             Kind::Number(_) => out.extend_from_slice(self.written().unwrap_or("0").as_bytes()),
-            Kind::Text(span) => self.store().write_text(span, out),
+            Kind::Text(_) => write_text(self.as_str().unwrap_or_default(), out),
             Kind::List(_) => self.write_entries(b'[', b']', out),
             Kind::Object(_) => self.write_entries(b'{', b'}', out),
         }
@@ -19,12 +19,12 @@ impl Node<'_> {
 
     fn write_entries(self, open: u8, close: u8, out: &mut Vec<u8>) {
         out.push(open);
-        for (place, (name, entry)) in self.spans().enumerate() {
+        for (place, (name, entry)) in self.entries().enumerate() {
             if place > 0 {
                 out.push(b',');
             }
             if open == b'{' {
-                entry.store().write_text(name, out);
+                write_text(name, out);
                 out.push(b':');
             }
             entry.write(out);
@@ -33,19 +33,15 @@ impl Node<'_> {
     }
 }
 
-impl Store {
-    /// Writes a text as JSON: most stand for themselves.
-    fn write_text(&self, span: Span, out: &mut Vec<u8>) {
-        let (start, end) = (span.start as usize, span.end as usize);
-        // What is behind it may be looked at too, which spares the care for an end.
-        if plain_until(self.text.as_bytes(), start, end) >= end {
-            out.reserve(end.saturating_sub(start) + 2);
-            out.push(b'"');
-            out.extend_from_slice(self.bytes(span));
-            out.push(b'"');
-        } else {
-            // To write into memory does not fail.
-            let _ = serde_json::to_writer(out, self.text(span));
-        }
+/// Writes a text as JSON: most stand for themselves.
+pub(in crate::pod) fn write_text(text: &str, out: &mut Vec<u8>) {
+    if plain_until(text.as_bytes(), 0) == text.len() {
+        out.reserve(text.len() + 2);
+        out.push(b'"');
+        out.extend_from_slice(text.as_bytes());
+        out.push(b'"');
+    } else {
+        // To write into memory does not fail.
+        let _ = serde_json::to_writer(out, text);
     }
 }
